@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <atomic>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/json.h"
+#include "lm/language_model.h"
+#include "suite/exam.h"
+
+namespace keju {
+
+struct Progress {
+  std::string phase;  // "examine"
+  std::string exam;   // exam_key of the running exam
+  int64_t items_done = 0, items_total = 0;
+  int64_t items_resumed = 0;
+  double tokens_per_s = 0;
+  double eta_s = 0;  // from tokens where the model plans them, else from items
+};
+
+struct RunOptions {
+  std::filesystem::path out;                      // the run folder
+  std::function<void(const Progress&)> progress;  // may be empty
+  const std::atomic<bool>* cancel = nullptr;      // set from a signal: stop in an orderly way
+  Json environment;                               // machine, build, command line: only recorded
+  std::string model_name;  // as the leaderboard shows it; "": the file's name
+  double load_s = 0;       // time that opening the model took, for the report
+};
+
+struct RunSummary {
+  bool complete = false;
+  int64_t total = 0, scored = 0, unscored = 0, failed = 0, resumed = 0;
+  std::string digest;
+  std::filesystem::path results;  // results.json
+};
+
+// Examines `model` on each exam and stores every item as it finishes (run.db, SQLite WAL,
+// synchronous=FULL). An existing folder with the same fingerprint (run.json) is resumed: finished
+// items are not computed again, failed ones are. Another fingerprint is Error(kUsage) that names
+// the first differing field with both values. Writes results.json at the end of every orderly run,
+// complete or not. A full disk is Error(kIo); finished items stay.
+RunSummary run_exams(LanguageModel& model,
+                     const std::vector<std::unique_ptr<Exam>>& exams,
+                     const RunOptions& options);
+
+}  // namespace keju

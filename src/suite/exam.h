@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/json.h"
+
+namespace keju {
+
+// What a suite asks of a model.
+enum class Task { kChoose, kGenerate, kPerplexity };
+
+// How the score of an option follows from log-likelihoods (protocols §1.1).
+enum class ChoiceScore {
+  kSum,        // S2: Σ lp
+  kPerChar,    // S3: Σ lp / code points of the option without its leading delimiter
+  kPerByte,    // S4: Σ lp / UTF-8 bytes of it
+  kPerToken,   // Σ lp / tokens
+  kWholeMean,  // S5: mean over prompt and option
+};
+
+// Where a continuation's tokens begin; the run maps it to lm/'s Boundary by name.
+enum class OptionToken { kRetokenize, kSeparate, kSeparateLast, kVocabularyEntry };
+
+enum class Average { kMicro, kMacro };
+
+struct GenerateSettings {
+  int64_t max_tokens = 256;
+  double temperature = 0;
+  double top_p = 1;
+  std::vector<std::string> stop;
+};
+
+// A variant of a suite: the rules that decide a number.
+struct Protocol {
+  std::string id;    // "cmmlu/lm-eval"
+  std::string name;  // "lm-eval"
+  std::string about;
+  Task task = Task::kChoose;
+  ChoiceScore score = ChoiceScore::kSum;  // the headline
+  std::vector<ChoiceScore> also;          // computed and shown beside it
+  OptionToken option_token = OptionToken::kRetokenize;
+  Average average = Average::kMacro;      // the headline; both are always computed
+  std::string extract;                    // rule name, for Task::kGenerate
+  std::vector<std::string> also_extract;  // further rules, shown beside it
+  std::string compare;                    // "number_equal", "letter_equal", "text_equal"
+  GenerateSettings generate;
+  int default_shots = 0;
+};
+
+struct SubjectInfo {
+  std::string id;  // "agronomy"
+  std::string name_zh, name_en;
+  std::vector<std::string> categories;  // "Other", "China specific": may overlap
+  int64_t items = 0;                    // of the chosen split, after --limit
+};
+
+// One question, rendered.
+struct ExamItem {
+  std::string id;  // "cmmlu/agronomy/test/0": suite, subject, split, row; unique and stable
+  std::string subject;
+  int64_t row = 0;  // row in the subject's file, from 0
+  Json doc;         // the row as the data file has it, columns in order
+  std::string prompt;
+  std::vector<std::string> continuations;  // options as scored, delimiter included
+  std::vector<std::string> options;        // options as shown ("A", or full texts), without it
+  int gold = -1;                           // index into options; -1: this split has no labels
+  std::string answer;                      // gold answer of a generative item; "" if unlabelled
+  std::vector<std::string> aliases;
+  int shots = 0;
+};
+
+struct ExamOptions {
+  std::string suite;                          // name of an embedded suite, or a path to a .yaml
+  std::optional<std::filesystem::path> data;  // folder that holds one folder per data set
+  std::string protocol = "official";
+  std::string split;                  // "": the suite's own
+  std::vector<std::string> subjects;  // empty: all
+  std::optional<int> shots;
+  std::optional<int64_t> limit;  // first N of each subject
+};
+
+// A suite, a protocol and a data set put together. Everything that can be wrong with them is found
+// on opening: unknown names are Error(kUsage), bad data files Error(kInput) with file and line, a
+// missing data folder Error(kIo) with how to get it. Data files are checked whole, beyond --limit
+// too. Threads: const and safe to share.
+class Exam {
+ public:
+  static std::unique_ptr<Exam> open(const ExamOptions& options);
+  virtual ~Exam() = default;
+
+  virtual const std::string& suite() const = 0;
+  virtual int64_t suite_version() const = 0;
+  virtual const std::string& title(bool chinese) const = 0;
+  virtual const Protocol& protocol() const = 0;
+  virtual const std::string& split() const = 0;
+  virtual int shots() const = 0;
+  virtual std::optional<int64_t> limit() const = 0;
+  virtual const std::vector<SubjectInfo>& subjects() const = 0;
+  virtual const std::vector<std::string>& categories() const = 0;  // in the suite's order
+  virtual double chance() const = 0;  // expected score of guessing; 0 for generation
+  virtual const std::string& suite_hash() const = 0;  // of the suite file and its data card
+  virtual const std::string& data_hash() const = 0;   // sha256 over the data files used
+  virtual bool data_hash_matches_card() const = 0;
+
+  virtual int64_t size() const = 0;
+  virtual ExamItem item(int64_t index) const = 0;  // rendered on demand; 0 <= index < size()
+};
+
+// Names of the embedded suites, sorted; and the protocols of one, `official` first (none for a
+// group).
+std::vector<std::string> suite_names();
+std::vector<Protocol> suite_protocols(const std::string& suite);
+
+// The suites that a name stands for: a group's parts in its order, or the suite itself. Only those
+// can be opened as exams. Errors: Error(kUsage) for an unknown name.
+std::vector<std::string> expand_suite(const std::string& suite);
+
+}  // namespace keju
