@@ -11,8 +11,7 @@
 #include "base/dtype.h"
 
 // Writers of small checkpoint files for tests. They write what they are told, right or wrong: a
-// hostile file is a sound one with a lie in it. Files are byte strings; see TempFolder for a place
-// to put them.
+// hostile file is a sound one with a lie in it. Files are byte strings.
 
 namespace keju {
 

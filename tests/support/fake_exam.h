@@ -16,7 +16,7 @@ namespace keju {
 // asks "<subject> <i>?" and its right option is i mod 4, or "<i>" where text is generated.
 struct FakeExamSpec {
   std::string suite = "fake";
-  Protocol protocol = {.id = "fake/official", .name = "official", .about = "made up"};
+  Protocol protocol = official();
   std::string split = "test";
   int shots = 0;
   std::optional<int64_t> limit;
@@ -28,6 +28,14 @@ struct FakeExamSpec {
   std::string suite_hash = "suite-1";
   std::string data_hash = "data-1";
   bool labelled = true;
+
+  static Protocol official() {
+    Protocol protocol;
+    protocol.id = "fake/official";
+    protocol.name = "official";
+    protocol.about = "made up";
+    return protocol;
+  }
 };
 
 class FakeExam : public Exam {

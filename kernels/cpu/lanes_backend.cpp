@@ -1,0 +1,238 @@
+// SPDX-License-Identifier: MIT
+#include "kernels/cpu/lanes_backend.h"
+
+#include <algorithm>
+
+#include "base/error.h"
+#include "kernels/cpu/panel_layout.h"
+
+namespace keju {
+namespace {
+
+class PackedMatrix : public Matrix {
+ public:
+  int64_t one_panel = 0;  // bytes
+  Buffer data;
+  int64_t panels() const { return (rows + kPanel - 1) / kPanel; }
+};
+
+const PackedMatrix& packed(const Matrix& matrix) {
+  return static_cast<const PackedMatrix&>(matrix);
+}
+
+LinearArgs args_of(const Matrix& matrix) {
+  LinearArgs args;
+  args.weights = packed(matrix).data.data();
+  args.panel_bytes = packed(matrix).one_panel;
+  args.dtype = matrix.dtype;
+  args.n = matrix.rows;
+  args.k = matrix.cols;
+  return args;
+}
+
+// Rows of x that one pass over a group of columns uses: their interleaved chunk stays in L2.
+constexpr int64_t kRowsPerPass = 384;
+// Work for one visit of a thread, in multiplications: far more than a visit costs.
+constexpr int64_t kVisit = 1 << 16;
+
+int64_t grain_for(int64_t cost_each) {
+  return std::max<int64_t>(1, kVisit / std::max<int64_t>(1, cost_each));
+}
+
+}  // namespace
+
+LanesBackend::LanesBackend(int threads, BackendFacts facts, const CpuKernels& kernels)
+    : CpuBase(threads, std::move(facts)), kernels_(kernels) {}
+
+std::unique_ptr<Matrix> LanesBackend::make_matrix(const MatrixSource& source) {
+  auto matrix = std::make_unique<PackedMatrix>();
+  matrix->rows = source.rows();
+  matrix->cols = source.cols;
+  matrix->dtype = source.dtype;
+  matrix->one_panel = panel_bytes(source.dtype, source.cols);
+  matrix->data = Buffer(matrix->panels() * matrix->one_panel);
+  matrix->resident_bytes = matrix->data.bytes();
+  std::vector<const std::byte*> rows;
+  rows.reserve(static_cast<size_t>(matrix->panels() * kPanel));
+  for (const MatrixSource::Piece& piece : source.pieces) {
+    for (int64_t r = 0; r < piece.rows; ++r) {
+      rows.push_back(piece.data + r * piece.row_stride_bytes);
+    }
+  }
+  rows.resize(static_cast<size_t>(matrix->panels() * kPanel), nullptr);
+  in_parallel(matrix->panels(), 1, [&](int64_t panel, int64_t, int) {
+    const std::byte* sources[kPanel];
+    std::copy_n(rows.begin() + panel * kPanel, kPanel, sources);
+    std::byte* const to = matrix->data.data() + panel * matrix->one_panel;
+    pack_panel(matrix->dtype, sources, matrix->cols, to);
+  });
+  return matrix;
+}
+
+void LanesBackend::lookup(
+    const Matrix& table, std::span<const int32_t> ids, float scale, bool add, Rows out) {
+  const LinearArgs args = args_of(table);
+  for (const int32_t id : ids) {
+    KEJU_CHECK(id >= 0 && id < table.rows, "row of a table out of range");
+  }
+  const int64_t count = static_cast<int64_t>(ids.size());
+  in_parallel(count, grain_for(table.cols * kPanel), [&](int64_t begin, int64_t end, int worker) {
+    float* const scratch = worker_scratch(worker).floats(kChunk * kPanel);
+    for (int64_t t = begin; t < end; ++t) {
+      const int32_t id = ids[static_cast<size_t>(t)];
+      kernels_.expand_one(args, id, scale, add, scratch, out.data + t * out.stride);
+    }
+  });
+}
+
+void LanesBackend::embed(const Matrix& table, std::span<const int32_t> ids, float scale, Rows out) {
+  lookup(table, ids, scale, false, out);
+}
+
+void LanesBackend::add_rows(const Matrix& table, std::span<const int32_t> positions, Rows x) {
+  lookup(table, positions, 1.0f, true, x);
+}
+
+void LanesBackend::norm(Rows x, const NormSpec& spec, Rows out) {
+  NormArgs args;
+  args.spec = spec;
+  args.weight = spec.weight != nullptr ? spec.weight->data : nullptr;
+  args.bias = spec.bias != nullptr ? spec.bias->data : nullptr;
+  in_parallel(x.count, grain_for(4 * x.width), [&](int64_t begin, int64_t end, int) {
+    for (int64_t t = begin; t < end; ++t) {
+      kernels_.norm_row(x.data + t * x.stride, x.width, args, out.data + t * out.stride);
+    }
+  });
+}
+
+void LanesBackend::add(Rows h, Rows delta, float alpha) {
+  in_parallel(h.count, grain_for(h.width), [&](int64_t begin, int64_t end, int) {
+    for (int64_t t = begin; t < end; ++t) {
+      kernels_.add(h.data + t * h.stride, delta.data + t * delta.stride, alpha, h.width);
+    }
+  });
+}
+
+void LanesBackend::glu(Rows gate_up, const GluSpec& spec, Rows out) {
+  in_parallel(gate_up.count, grain_for(8 * out.width), [&](int64_t begin, int64_t end, int) {
+    for (int64_t t = begin; t < end; ++t) {
+      const float* gate = gate_up.data + t * gate_up.stride;
+      kernels_.glu(gate, gate + out.width, spec, out.width, out.data + t * out.stride);
+    }
+  });
+}
+
+void LanesBackend::activate(Rows x, Activation activation) {
+  in_parallel(x.count, grain_for(8 * x.width), [&](int64_t begin, int64_t end, int) {
+    for (int64_t t = begin; t < end; ++t) {
+      kernels_.activate(x.data + t * x.stride, activation, x.width);
+    }
+  });
+}
+
+float* LanesBackend::pack(Rows x, int64_t group) {
+  const int64_t whole = kernels_.packed_floats(group, x.width);
+  const int64_t groups = (x.count + group - 1) / group;
+  float* const packed = packed_.floats(groups * whole);
+  for (int64_t g = 0; g < groups; ++g) {
+    const float* const from = x.data + g * group * x.stride;
+    const int64_t rows = std::min(group, x.count - g * group);
+    float* const to = packed + g * whole;
+    const int64_t grain = grain_for(kernels_.tile_rows * x.width);
+    in_parallel(blocks_of(rows), grain, [&](int64_t begin, int64_t end, int) {
+      kernels_.pack_rows(from, x.stride, rows, x.width, begin, end, to);
+    });
+  }
+  return packed;
+}
+
+void LanesBackend::linear(Rows x, const Matrix& w, const Vector* bias, bool accumulate, Rows out) {
+  if (x.count == 0) return;
+  LinearArgs args = args_of(w);
+  args.rows = x.count;
+  args.bias = bias != nullptr ? bias->data : nullptr;
+  args.accumulate = accumulate;
+  args.out = out.data;
+  args.out_stride = out.stride;
+  const int64_t panels = packed(w).panels();
+  const int64_t threads = pool().size();
+  if (x.count <= kDirectRows) {
+    args.x = x.data;
+    args.x_stride = x.stride;
+    // Whole groups of four panels, in a few pieces per thread.
+    const int64_t wanted = std::max(grain_for(kPanel * w.cols), panels / (4 * threads));
+    const int64_t grain = (wanted + 3) / 4 * 4;
+    in_parallel(panels, grain, [&](int64_t begin, int64_t end, int) {
+      kernels_.linear_direct(args, begin, end);
+    });
+    return;
+  }
+  args.packed = pack(x, x.count);
+  const int64_t blocks = blocks_of(x.count);
+  const int64_t passes = (x.count + kRowsPerPass - 1) / kRowsPerPass;
+  // Wide pieces read the interleaved rows less often, but every thread wants several pieces.
+  const int64_t pairs = (panels + 1) / 2;
+  const int64_t piece = 2 * std::clamp<int64_t>(pairs * passes / (6 * threads), 1, 8);
+  const int64_t pieces = (panels + piece - 1) / piece;
+  in_parallel(passes * pieces, 1, [&](int64_t i, int64_t, int worker) {
+    const int64_t pass = i / pieces;
+    const int64_t panel = i % pieces * piece;
+    float* const scratch = worker_scratch(worker).floats(kernels_.tile_scratch_floats);
+    kernels_.linear_tiles(args,
+                          blocks * pass / passes,
+                          blocks * (pass + 1) / passes,
+                          panel,
+                          std::min(panels, panel + piece),
+                          scratch);
+  });
+}
+
+void LanesBackend::prepare_head(Rows x) {
+  if (x.count > kDirectRows) head_rows_ = pack(x, kHeadRows);
+}
+
+void LanesBackend::head_tile(Rows x,
+                             const Matrix& w,
+                             const HeadSpec& spec,
+                             int64_t row0,
+                             int64_t rows,
+                             int64_t begin,
+                             int64_t end,
+                             float* out,
+                             int64_t stride,
+                             int worker) {
+  static_assert(kHeadTile % kPanel == 0);
+  LinearArgs args = args_of(w);
+  args.n = end;
+  args.rows = rows;
+  args.bias = spec.bias != nullptr ? spec.bias->data : nullptr;
+  args.out = out;
+  args.out_stride = stride;
+  args.first_column = begin;
+  const int64_t first_panel = begin / kPanel;
+  const int64_t last_panel = (end + kPanel - 1) / kPanel;
+  if (rows <= kDirectRows) {
+    args.x = x.data + row0 * x.stride;
+    args.x_stride = x.stride;
+    kernels_.linear_direct(args, first_panel, last_panel);
+  } else {
+    args.packed = head_rows_ + row0 / kHeadRows * kernels_.packed_floats(kHeadRows, x.width);
+    float* const scratch = worker_scratch(worker).floats(kernels_.tile_scratch_floats);
+    kernels_.linear_tiles(args, 0, blocks_of(rows), first_panel, last_panel, scratch);
+  }
+  for (int64_t r = 0; r < rows; ++r) {
+    kernels_.finish_logits(out + r * stride, spec.scale, spec.softcap, end - begin);
+  }
+}
+
+void LanesBackend::add_row(float* row, const float* from, float alpha, int64_t n) {
+  kernels_.add(row, from, alpha, n);
+}
+
+TileSum LanesBackend::tile_sum(const float* logits, int64_t count) {
+  TileSum result;
+  kernels_.max_and_sum(logits, count, &result.max, &result.sum);
+  return result;
+}
+
+}  // namespace keju

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include "kernels/cpu/cpu_base.h"
+#include "kernels/cpu/isa/table.h"
+
+namespace keju {
+
+// The ops on the vector kernels of one ISA: this class divides the work, they do it.
+class LanesBackend : public CpuBase {
+ public:
+  LanesBackend(int threads, BackendFacts facts, const CpuKernels& kernels);
+
+  std::unique_ptr<Matrix> make_matrix(const MatrixSource& source) override;
+  void embed(const Matrix& table, std::span<const int32_t> ids, float scale, Rows out) override;
+  void add_rows(const Matrix& table, std::span<const int32_t> positions, Rows x) override;
+  void norm(Rows x, const NormSpec& spec, Rows out) override;
+  void add(Rows h, Rows delta, float alpha) override;
+  void linear(Rows x, const Matrix& w, const Vector* bias, bool accumulate, Rows out) override;
+  void qkv_post(Heads q,
+                Heads k,
+                Heads k_shared,
+                Heads v,
+                const QkvSpec& spec,
+                std::span<const Segment> segments,
+                int64_t layer,
+                KvPages& kv) override;
+  void attention(Heads q,
+                 const KvPages& kv,
+                 const AttentionSpec& spec,
+                 std::span<const Segment> segments,
+                 Rows out) override;
+  void glu(Rows gate_up, const GluSpec& spec, Rows out) override;
+  void activate(Rows x, Activation activation) override;
+
+ protected:
+  void prepare_head(Rows x) override;
+  void head_tile(Rows x,
+                 const Matrix& w,
+                 const HeadSpec& spec,
+                 int64_t row0,
+                 int64_t rows,
+                 int64_t begin,
+                 int64_t end,
+                 float* out,
+                 int64_t stride,
+                 int worker) override;
+  TileSum tile_sum(const float* logits, int64_t count) override;
+  void add_row(float* row, const float* from, float alpha, int64_t n) override;
+
+ private:
+  void lookup(const Matrix& table, std::span<const int32_t> ids, float scale, bool add, Rows out);
+  int64_t blocks_of(int64_t rows) const {
+    return (rows + kernels_.tile_rows - 1) / kernels_.tile_rows;
+  }
+  // Packs x for tiles, `group` rows at a time, each group at packed_floats(group, width) after the
+  // one before. The memory is good until the next call.
+  float* pack(Rows x, int64_t group);
+
+  // A part of attention: query rows [begin, end) of a segment for one kv head; or rows of qkv_post.
+  struct Part {
+    int32_t segment;
+    int32_t kv_head;
+    int64_t begin;
+    int64_t end;
+  };
+
+  const CpuKernels& kernels_;
+  Scratch packed_;
+  const float* head_rows_ = nullptr;  // what prepare_head packed
+  std::vector<Part> parts_;
+};
+
+}  // namespace keju

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <vector>
+
+#include "kernels/cpu/cpu_base.h"
+
+namespace keju {
+
+// Every op as a plain loop over plain rows: the definition of right that all other kernels are
+// compared with. Shares nothing with them but the elementary functions of lanes_math.h.
+class PlainBackend : public CpuBase {
+ public:
+  using CpuBase::CpuBase;
+
+  std::unique_ptr<Matrix> make_matrix(const MatrixSource& source) override;
+  void embed(const Matrix& table, std::span<const int32_t> ids, float scale, Rows out) override;
+  void add_rows(const Matrix& table, std::span<const int32_t> positions, Rows x) override;
+  void norm(Rows x, const NormSpec& spec, Rows out) override;
+  void add(Rows h, Rows delta, float alpha) override;
+  void linear(Rows x, const Matrix& w, const Vector* bias, bool accumulate, Rows out) override;
+  void qkv_post(Heads q,
+                Heads k,
+                Heads k_shared,
+                Heads v,
+                const QkvSpec& spec,
+                std::span<const Segment> segments,
+                int64_t layer,
+                KvPages& kv) override;
+  void attention(Heads q,
+                 const KvPages& kv,
+                 const AttentionSpec& spec,
+                 std::span<const Segment> segments,
+                 Rows out) override;
+  void glu(Rows gate_up, const GluSpec& spec, Rows out) override;
+  void activate(Rows x, Activation activation) override;
+
+ protected:
+  void prepare_head(Rows) override {}
+  void head_tile(Rows x,
+                 const Matrix& w,
+                 const HeadSpec& spec,
+                 int64_t row0,
+                 int64_t rows,
+                 int64_t begin,
+                 int64_t end,
+                 float* out,
+                 int64_t stride,
+                 int worker) override;
+  TileSum tile_sum(const float* logits, int64_t count) override;
+  void add_row(float* row, const float* from, float alpha, int64_t n) override;
+};
+
+// Rows as they lie in the file, in memory of our own.
+class PlainMatrix : public Matrix {
+ public:
+  explicit PlainMatrix(const MatrixSource& source);
+  // Expands row `row` to `cols` floats.
+  void expand(int64_t row, float* out) const;
+
+ private:
+  int64_t row_bytes_ = 0;
+  Buffer data_;
+};
+
+// Statistics of one row of n values, and their use on a part of it. Alias: out may be x.
+struct NormStats {
+  float mean = 0;
+  float inverse = 0;  // 1 / sqrt(variance + eps)
+};
+NormStats plain_norm_stats(const float* x, int64_t n, const NormSpec& spec);
+void plain_norm_apply(const float* x,
+                      int64_t n,
+                      NormStats stats,
+                      const NormSpec& spec,
+                      int64_t weight_offset,
+                      float* out);
+
+}  // namespace keju

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "lm/language_model.h"
+#include "text/tokenizer.h"
+
+namespace keju {
+
+// Renders chat turns into prompt pieces; given by whoever holds the model's template.
+class ChatRenderer {
+ public:
+  virtual ~ChatRenderer() = default;
+  virtual std::vector<PromptPiece> render(const std::vector<ChatTurn>& turns) const = 0;
+  virtual std::string hash() const = 0;
+};
+
+// A prompt with one continuation, as ids. `prompt` ids stand before, never empty.
+struct EncodedPair {
+  std::vector<TokenId> prompt, continuation;
+};
+
+// Turns prompts into ids by a tokenizer and a boundary rule. Threads: const, safe to share.
+class PromptEncoder {
+ public:
+  // `chat` may be null: prompts of chat turns are then Error(kUnsupported).
+  PromptEncoder(const Tokenizer& tokenizer, const ChatRenderer* chat) : tokenizer_(tokenizer), chat_(chat) {}
+
+  // The checkpoint's prefix goes in front unless the prompt already begins with it (or with its BOS,
+  // as chat templates write it themselves). An empty prompt becomes the prefix token: BOS, else EOS.
+  // Errors: Error(kInput) where neither exists.
+  std::vector<TokenId> prompt(const Prompt& prompt) const;
+
+  EncodedPair pair(const Prompt& prompt, const std::string& continuation, Boundary boundary) const;
+
+  // The token that a text begins after when nothing else stands before it.
+  TokenId prefix_token() const;
+
+ private:
+  std::vector<PromptPiece> pieces(const Prompt& prompt) const;
+  std::vector<TokenId> encode(const std::vector<PromptPiece>& pieces, bool add_prefix) const;
+  EncodedPair retokenize(std::vector<PromptPiece> pieces, const std::string& continuation, bool add_prefix) const;
+
+  const Tokenizer& tokenizer_;
+  const ChatRenderer* chat_;
+};
+
+}  // namespace keju

@@ -1,0 +1,273 @@
+// SPDX-License-Identifier: MIT
+#include "engine/session.h"
+
+#include <algorithm>
+
+#include "base/error.h"
+#include "base/rng.h"
+
+namespace keju {
+
+LocalSession::LocalSession(Model& model, const Tokenizer& tokenizer, const PromptEncoder& encoder,
+                           const EngineOptions& options, int64_t context_length, KvPages& kv, RequestSource& source)
+    : model_(model),
+      tokenizer_(tokenizer),
+      encoder_(encoder),
+      options_(options),
+      context_length_(context_length),
+      source_(source),
+      kv_(kv),
+      pool_(model.backend(), kv),
+      start_(std::chrono::steady_clock::now()) {}
+
+LocalSession::~LocalSession() {
+  planner_.reset();
+  for (Live& live : live_) live.state.release(pool_);
+}
+
+double LocalSession::now() const {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
+}
+
+SessionStats LocalSession::stats() const {
+  SessionStats stats = stats_;
+  stats.kv_peak_bytes = pool_.peak_bytes();
+  return stats;
+}
+
+std::optional<Response> LocalSession::next() {
+  while (true) {
+    if (!ready_.empty()) {
+      Response response = std::move(ready_.front());
+      ready_.pop_front();
+      return response;
+    }
+    // Waiting prompts are admitted as long as there is room to decode them together.
+    if (static_cast<int64_t>(live_.size()) < options_.live_sequences && prefill_step()) continue;
+    if (!live_.empty()) {
+      decode_step();
+      continue;
+    }
+    if (!start_regime() && !fill_window()) {
+      if (ready_.empty()) return std::nullopt;
+    }
+  }
+}
+
+bool LocalSession::start_regime() {
+  if (regimes_.empty()) return false;
+  planner_.reset();
+  trie_.reset();
+  current_ = std::move(regimes_.front());
+  regimes_.pop_front();
+  trie_ = std::make_unique<Trie>(current_->sequences);
+  PlannerLimits limits;
+  limits.step_rows = options_.step_rows;
+  planner_ = std::make_unique<Planner>(*trie_, current_->sequences, pool_, limits, [this](int32_t sequence, PathState state) {
+    kept_.emplace_back(sequence, std::move(state));
+  });
+  stats_.tokens_planned = stats_.tokens_done + trie_->unique_tokens();
+  return true;
+}
+
+bool LocalSession::prefill_step() {
+  if (planner_ == nullptr) return false;
+  PlannedStep planned;
+  if (!planner_->next(planned)) {
+    planner_.reset();
+    return false;
+  }
+  const double begin = now();
+  planned.step.regime = current_->regime;
+  for (const int32_t sequence : planned.begun) {
+    Job& job = jobs_.at(current_->infos[sequence].job);
+    if (!job.begun) job.response.timing.begin_s = begin;
+    job.begun = true;
+  }
+  const Rows hidden = model_.forward(planned.step, kv_);
+  take_results(planned, hidden);
+  pool_.end_step();
+  const auto rows = static_cast<int64_t>(planned.step.ids.size());
+  stats_.tokens_computed += rows;
+  stats_.prefill_tokens += rows;
+  stats_.tokens_done += rows;
+  stats_.prefill_s += now() - begin;
+  return true;
+}
+
+void LocalSession::take_results(const PlannedStep& planned, Rows hidden) {
+  if (hidden.count == 0) return;
+  std::vector<std::vector<int32_t>> wanted;
+  wanted.reserve(planned.wanted.size());
+  for (const PlannedStep::Wanted& w : planned.wanted) wanted.push_back(w.ids);
+  const std::vector<HeadRow> rows = model_.head(hidden, wanted);
+  const double time = now();
+  size_t next_kept = 0;
+  for (size_t r = 0; r < rows.size(); ++r) {
+    for (const Trie::NodeNeed& need : planned.wanted[r].needs) {
+      SequenceInfo& info = current_->infos[need.sequence];
+      if (current_->sequences[need.sequence].needs[need.need].token >= 0) {
+        take_score(need, rows[r], wanted[r]);
+        continue;
+      }
+      KEJU_CHECK(next_kept < kept_.size() && kept_[next_kept].first == need.sequence, "a generation without its state");
+      Job& job = jobs_.at(info.job);
+      Live live;
+      live.job = info.job;
+      live.state = std::move(kept_[next_kept++].second);
+      live.decoder = std::make_unique<StreamDecoder>(tokenizer_);
+      live.first_token_s = time;
+      Rows row = hidden;
+      row.data += static_cast<int64_t>(r) * hidden.stride;
+      row.count = 1;
+      const TokenId token = choose(job, rows[r], row, 0);
+      if (!append_token(live, token)) live_.push_back(std::move(live));
+    }
+  }
+  kept_.clear();
+}
+
+TokenId LocalSession::choose(const Job& job, const HeadRow& row, Rows hidden_row, int64_t index) {
+  const auto& generate = std::get<GenerateRequest>(job.request.what);
+  if (generate.temperature <= 0) return row.best_id;
+  std::vector<float> logits(model_.descriptor().vocab);
+  model_.logits(hidden_row, logits.data());
+  const uint64_t stream = sampling_stream(job.request.key, generate.sample);
+  const double draw = uniform(generate.seed, stream, static_cast<uint64_t>(index));
+  return sample_token(logits, {.temperature = generate.temperature, .top_p = generate.top_p, .top_k = generate.top_k, .min_p = generate.min_p}, draw);
+}
+
+void LocalSession::decode_step() {
+  const double begin = now();
+  Step step;
+  std::vector<Job*> jobs;
+  for (Live& live : live_) {
+    live.state.extend(pool_, 1);
+    Segment segment;
+    segment.row0 = static_cast<int32_t>(step.ids.size());
+    segment.rows = 1;
+    segment.pos0 = live.state.length() - 1;
+    segment.pages = live.state.pages().data();
+    segment.generated = true;
+    step.segments.push_back(segment);
+    step.needed.push_back(segment.row0);
+    step.ids.push_back(live.last);
+    jobs.push_back(&jobs_.at(live.job));
+  }
+  step.regime = current_->regime;
+  const Rows hidden = model_.forward(step, kv_);
+  const std::vector<std::vector<int32_t>> nothing(live_.size());
+  const std::vector<HeadRow> rows = model_.head(hidden, nothing);
+  std::deque<Live> still;
+  for (size_t i = 0; i < rows.size(); ++i) {
+    Rows row = hidden;
+    row.data += static_cast<int64_t>(i) * hidden.stride;
+    row.count = 1;
+    Live& live = live_[i];
+    const TokenId token = choose(*jobs[i], rows[i], row, static_cast<int64_t>(live.ids.size()));
+    if (!append_token(live, token)) still.push_back(std::move(live));
+  }
+  const auto count = static_cast<int64_t>(live_.size());
+  live_ = std::move(still);
+  pool_.end_step();
+  stats_.tokens_computed += count;
+  stats_.decode_tokens += count;
+  stats_.decode_s += now() - begin;
+}
+
+bool LocalSession::append_token(Live& live, TokenId token) {
+  Job& job = jobs_.at(live.job);
+  const auto& generate = std::get<GenerateRequest>(job.request.what);
+  const std::vector<TokenId>& stops = tokenizer_.special().stops;
+  if (!generate.ignore_eos && std::binary_search(stops.begin(), stops.end(), token)) {
+    end_generation(live, FinishReason::kEos);
+    return true;
+  }
+  live.ids.push_back(token);
+  live.last = token;
+  const size_t before = live.pending.size();
+  live.pending += live.decoder->push(token);
+  for (const std::string& stop : generate.stop) {
+    if (stop.empty()) continue;
+    const size_t from = before >= stop.size() ? before - stop.size() + 1 : 0;
+    if (live.pending.find(stop, from) != std::string::npos) {
+      end_generation(live, FinishReason::kStop);
+      return true;
+    }
+  }
+  const bool full = static_cast<int64_t>(live.ids.size()) >= generate.max_tokens;
+  const bool context_full = live.state.length() + 1 > context_length_;
+  if (full || context_full) {
+    end_generation(live, FinishReason::kLength);
+    return true;
+  }
+  return false;
+}
+
+void LocalSession::end_generation(Live& live, FinishReason reason) {
+  Job& job = jobs_.at(live.job);
+  auto& result = std::get<GenerateResult>(job.response.what);
+  live.pending += live.decoder->finish();
+  size_t cut = live.pending.size();
+  for (const std::string& stop : std::get<GenerateRequest>(job.request.what).stop) {
+    if (!stop.empty()) cut = std::min(cut, live.pending.find(stop));
+  }
+  result.text = live.pending.substr(0, cut);
+  result.ids = std::move(live.ids);
+  result.finish = reason;
+  job.response.timing.first_token_s = live.first_token_s;
+  job.response.timing.output_tokens = static_cast<int64_t>(result.ids.size());
+  stats_.tokens_naive += static_cast<int64_t>(result.ids.size());
+  live.state.release(pool_);
+  complete(live.job);
+}
+
+void LocalSession::take_score(const Trie::NodeNeed& need, const HeadRow& row, const std::vector<int32_t>& wanted) {
+  SequenceInfo& info = current_->infos[need.sequence];
+  const Sequence& sequence = current_->sequences[need.sequence];
+  const int32_t token = sequence.needs[need.need].token;
+  const auto at = std::lower_bound(wanted.begin(), wanted.end(), token) - wanted.begin();
+  info.logprobs[need.need] = static_cast<float>(static_cast<double>(row.wanted[at]) - row.log_sum_exp);
+  info.greedy[need.need] = row.best_id == token;
+  if (--info.missing == 0) finish_sequence(info, sequence);
+}
+
+void LocalSession::finish_sequence(SequenceInfo& info, const Sequence& sequence) {
+  Job& job = jobs_.at(info.job);
+  if (auto* rolling = std::get_if<RollingResult>(&job.response.what)) {
+    for (const float lp : info.logprobs) rolling->logprob += static_cast<double>(lp);
+    rolling->tokens += static_cast<int64_t>(info.logprobs.size());
+  } else {
+    finish_score(job, info, sequence);
+  }
+  info.logprobs = {};
+  info.greedy = {};
+  if (--job.open_sequences == 0) complete(info.job);
+}
+
+void LocalSession::finish_score(Job& job, SequenceInfo& info, const Sequence& sequence) {
+  auto& result = std::get<ScoreResult>(job.response.what);
+  ContinuationScore& score = result.continuations[info.continuation];
+  score.greedy = true;
+  for (size_t k = 0; k < info.logprobs.size(); ++k) {
+    const auto lp = static_cast<double>(info.logprobs[k]);
+    score.whole_logprob += lp;
+    if (static_cast<int32_t>(k) < info.first_scored) continue;
+    score.logprob += lp;
+    score.token_logprobs.push_back(info.logprobs[k]);
+    score.ids.push_back(sequence.needs[k].token);
+    score.greedy = score.greedy && info.greedy[k];
+  }
+  score.whole_tokens = static_cast<int64_t>(sequence.ids.size()) + 1;
+}
+
+void LocalSession::complete(int64_t id) {
+  const auto at = jobs_.find(id);
+  Job& job = at->second;
+  job.response.timing.end_s = now();
+  if (job.response.timing.first_token_s == 0) job.response.timing.first_token_s = job.response.timing.end_s;
+  ready_.push_back(std::move(job.response));
+  jobs_.erase(at);
+}
+
+}  // namespace keju

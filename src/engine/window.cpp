@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: MIT
+// The part of LocalSession that turns requests into sequences.
+
+#include <algorithm>
+
+#include "base/error.h"
+#include "engine/session.h"
+
+namespace keju {
+
+void LocalSession::refuse(int64_t id, const std::string& why) {
+  Job& job = jobs_.at(id);
+  job.response.error = why;
+  complete(id);
+}
+
+// A window ends at a group's border once it is worth a pass, and in any case before it would be too
+// large to plan: memory is bounded by the window, not by the number of items.
+bool LocalSession::fill_window() {
+  if (source_dry_ && !held_) return false;
+  int64_t tokens = 0;
+  std::string group;
+  bool any = false;
+  while (tokens < options_.window_tokens) {
+    std::optional<Request> request = held_ ? std::exchange(held_, std::nullopt) : source_.next();
+    if (!request) {
+      source_dry_ = true;
+      break;
+    }
+    if (any && request->group != group && tokens >= options_.window_least_tokens) {
+      held_ = std::move(request);
+      break;
+    }
+    group = request->group;
+    any = true;
+    tokens += admit(std::move(*request));
+  }
+  return any;
+}
+
+void LocalSession::plan_all() {
+  while (fill_window()) {
+    while (start_regime()) stats_.tokens_done = stats_.tokens_planned;
+    jobs_.clear();
+    ready_.clear();
+  }
+}
+
+int64_t LocalSession::admit(Request request) {
+  const int64_t id = next_job_++;
+  Job& job = jobs_[id];
+  job.response.id = request.id;
+  job.request = std::move(request);
+  window_added_ = 0;
+  try {
+    if (const auto* score = std::get_if<ScoreRequest>(&job.request.what)) {
+      admit_score(*score, id);
+    } else if (const auto* rolling = std::get_if<RollingRequest>(&job.request.what)) {
+      admit_rolling(*rolling, id);
+    } else {
+      admit_generate(std::get<GenerateRequest>(job.request.what), id);
+    }
+  } catch (const Error& error) {
+    // What is wrong with one request is that request's result. Our own mistakes end the run.
+    if (error.code() == Code::kBug || error.code() == Code::kDevice) throw;
+    refuse(id, error.what());
+    return 0;
+  }
+  return window_added_;
+}
+
+void LocalSession::add_sequence(int64_t regime_key, Sequence sequence, SequenceInfo info) {
+  const auto vocab = static_cast<TokenId>(model_.descriptor().vocab);
+  for (const TokenId id : sequence.ids) {
+    if (id < 0 || id >= vocab) throw fail(Code::kInput, "token id: found {}, need 0 to {}", id, vocab - 1);
+  }
+  auto at = std::find_if(regimes_.begin(), regimes_.end(), [&](const auto& r) { return r->regime == regime_key; });
+  if (at == regimes_.end()) {
+    regimes_.push_back(std::make_unique<Regime>());
+    regimes_.back()->regime = regime_key;
+    at = regimes_.end() - 1;
+  }
+  window_added_ += static_cast<int64_t>(sequence.ids.size());
+  info.missing = static_cast<int64_t>(sequence.needs.size());
+  if (!sequence.needs.empty() && sequence.needs[0].token >= 0) {
+    info.logprobs.resize(sequence.needs.size());
+    info.greedy.resize(sequence.needs.size());
+  }
+  (*at)->sequences.push_back(std::move(sequence));
+  (*at)->infos.push_back(std::move(info));
+}
+
+void LocalSession::admit_score(const ScoreRequest& score, int64_t id) {
+  Job& job = jobs_.at(id);
+  ScoreResult result;
+  std::vector<std::pair<Sequence, SequenceInfo>> all;
+  int64_t naive = 0;
+  for (size_t c = 0; c < score.continuations.size(); ++c) {
+    EncodedPair pair = encoder_.pair(score.prompt, score.continuations[c], score.boundary);
+    // Left truncation keeps the end: (prompt + continuation)[-(context + 1):][:-1].
+    const auto total = static_cast<int64_t>(pair.prompt.size() + pair.continuation.size());
+    const int64_t cut = std::max<int64_t>(0, total - (context_length_ + 1));
+    if (cut >= static_cast<int64_t>(pair.prompt.size())) {
+      throw fail(Code::kInput, "option {}: found {} tokens, need fewer than the context of {}", c, pair.continuation.size(), context_length_);
+    }
+    result.truncated_tokens = std::max(result.truncated_tokens, cut);
+    Sequence sequence;
+    sequence.ids.assign(pair.prompt.begin() + cut, pair.prompt.end());
+    const auto prompt = static_cast<int32_t>(sequence.ids.size());
+    if (c == 0) {
+      result.prompt_tokens = prompt;
+      naive += prompt;
+    }
+    naive += static_cast<int64_t>(pair.continuation.size()) - 1;
+    sequence.ids.insert(sequence.ids.end(), pair.continuation.begin(), pair.continuation.end() - 1);
+    SequenceInfo info;
+    info.job = id;
+    info.continuation = static_cast<int64_t>(c);
+    if (score.whole) {
+      for (int32_t p = 0; p + 1 < prompt; ++p) sequence.needs.push_back({p, sequence.ids[p + 1]});
+      info.first_scored = prompt - 1;
+    }
+    for (size_t k = 0; k < pair.continuation.size(); ++k) {
+      sequence.needs.push_back({prompt - 1 + static_cast<int32_t>(k), pair.continuation[k]});
+    }
+    all.emplace_back(std::move(sequence), std::move(info));
+  }
+  result.continuations.resize(score.continuations.size());
+  job.response.what = std::move(result);
+  job.open_sequences = static_cast<int64_t>(all.size());
+  if (all.empty()) throw fail(Code::kInput, "options: found none, need at least one");
+  for (auto& [sequence, info] : all) {
+    const int64_t regime = model_.descriptor().rope_regime(static_cast<int64_t>(sequence.ids.size()));
+    add_sequence(regime, std::move(sequence), std::move(info));
+  }
+  stats_.tokens_naive += naive;
+}
+
+// Windows as lm-evaluation-harness 0.4.13 cuts them (utils.get_rolling_token_windows): disjoint in
+// what they predict; the last one, when it is shorter, reaches back for a full context.
+void LocalSession::admit_rolling(const RollingRequest& rolling, int64_t id) {
+  Job& job = jobs_.at(id);
+  job.response.what = RollingResult{};
+  std::vector<TokenId> tokens;
+  tokenizer_.encode(rolling.text, ParseSpecial::kNo, tokens);
+  const auto total = static_cast<int64_t>(tokens.size());
+  if (total == 0) throw fail(Code::kInput, "text: found no tokens, need at least one");
+  std::vector<TokenId> all = {encoder_.prefix_token()};
+  all.insert(all.end(), tokens.begin(), tokens.end());
+  std::vector<std::pair<int64_t, int64_t>> windows;  // [first, last) of the tokens predicted
+  for (int64_t done = 0; done < total; done += context_length_) windows.push_back({done, std::min(total, done + context_length_)});
+  job.open_sequences = static_cast<int64_t>(windows.size());
+  for (const auto& [first, last] : windows) {
+    const int64_t begin = first == 0 ? 0 : std::max<int64_t>(1, last - context_length_);
+    Sequence sequence;
+    sequence.ids.assign(all.begin() + begin, all.begin() + last);
+    for (int64_t t = first; t < last; ++t) sequence.needs.push_back({static_cast<int32_t>(t - begin), tokens[t]});
+    SequenceInfo info;
+    info.job = id;
+    add_sequence(model_.descriptor().rope_regime(static_cast<int64_t>(sequence.ids.size())), std::move(sequence), std::move(info));
+  }
+  stats_.tokens_naive += total;
+}
+
+void LocalSession::admit_generate(const GenerateRequest& generate, int64_t id) {
+  Job& job = jobs_.at(id);
+  if (generate.max_tokens < 1) throw fail(Code::kInput, "max_tokens: found {}, need at least 1", generate.max_tokens);
+  std::vector<TokenId> prompt = encoder_.prompt(generate.prompt);
+  GenerateResult result;
+  // The end of the prompt is kept, with room for what is to come (lm-evaluation-harness 0.4.13).
+  const int64_t room = std::max<int64_t>(1, context_length_ - generate.max_tokens);
+  const int64_t cut = std::max<int64_t>(0, static_cast<int64_t>(prompt.size()) - room);
+  prompt.erase(prompt.begin(), prompt.begin() + cut);
+  result.truncated_tokens = cut;
+  result.prompt_tokens = static_cast<int64_t>(prompt.size());
+  stats_.tokens_naive += result.prompt_tokens;
+  job.response.what = result;
+  job.open_sequences = 1;
+  Sequence sequence;
+  sequence.needs = {{static_cast<int32_t>(prompt.size()) - 1, -1}};
+  sequence.ids = std::move(prompt);
+  SequenceInfo info;
+  info.job = id;
+  add_sequence(model_.descriptor().rope_regime(static_cast<int64_t>(sequence.ids.size())), std::move(sequence), std::move(info));
+}
+
+}  // namespace keju
