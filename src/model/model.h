@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/thread_pool.h"
+#include "kernels/backend.h"
+#include "model/descriptor.h"
+#include "model/family.h"
+#include "ops/ops.h"
+#include "weights/checkpoint.h"
+
+namespace keju {
+
+// One packed forward pass. Rows of different paths stand side by side; segments say which rows are
+// one path's at which positions, and where its pages are. Parents may stand in the same step as their
+// children: keys and values of a layer are written before its attention reads them.
+struct Step {
+  std::vector<int32_t> ids;            // [T]
+  std::vector<Segment> segments;       // cover rows 0 … T-1 in order
+  std::vector<PageCopy> copies;        // part-filled pages that branches take over, parents first
+  std::vector<int32_t> needed;         // rows whose next-token distribution is wanted, ascending
+  int64_t regime = 0;                  // Descriptor::rope_regime of every text in the step
+};
+
+// A decoder on a backend: the one forward pass of all families. Not thread-safe.
+class Model {
+ public:
+  // Reads the weights of `checkpoint` through `family`'s table onto `backend`, both of which outlive
+  // the model. Mapped pages that the backend has copied are dropped from memory.
+  static std::unique_ptr<Model> load(std::shared_ptr<const Checkpoint> checkpoint, Backend& backend);
+  ~Model();
+
+  const Descriptor& descriptor() const { return descriptor_; }
+  Backend& backend() { return backend_; }
+  int64_t parameters() const { return parameters_; }
+  int64_t resident_bytes() const;
+
+  std::unique_ptr<KvPages> make_kv_pages(int64_t pages);
+
+  // Runs the step; returns the hidden rows of `step.needed` after the final norm, [R, D], in memory
+  // that holds until the next call. Errors: Error(kShape) for a malformed step, Error(kDevice).
+  Rows forward(const Step& step, KvPages& kv);
+
+  // Of rows that forward returned.
+  std::vector<HeadRow> head(Rows hidden, std::span<const std::vector<int32_t>> wanted, int top = 0);
+  void logits(Rows hidden, float* host);  // [R, V]
+
+ private:
+  struct Norm {
+    NormSpec spec;
+    std::unique_ptr<Vector> weight, bias;
+    bool present = false;
+  };
+  struct Mla;
+  struct Experts;
+  struct Layer {
+    Norm attention_norm, attention_post_norm, mlp_norm, mlp_post_norm;
+    std::unique_ptr<Vector> q_norm, k_norm, sinks;
+    ops::Linear qkv, o, gate_up, down;
+    std::unique_ptr<Mla> mla;
+    std::unique_ptr<Experts> experts;
+  };
+  struct RopeVectors {
+    std::unique_ptr<Vector> cos, sin;
+    int64_t positions = 0;
+  };
+  struct Buffers;
+
+  Model(std::shared_ptr<const Checkpoint> checkpoint, Backend& backend);
+  void upload(ModelSources sources);
+  ops::Linear make_linear(const LinearSource& source);
+  Norm make_norm(NormSource source);
+  Layer make_layer(LayerSources source, int64_t index);
+
+  void attention_block(const Layer& layer, int64_t index, const Step& step, Rows x, KvPages& kv, Rows out);
+  QkvSpec qkv_spec(const Layer& layer, int64_t index, int64_t regime, int64_t positions);
+  void project_qkv(const Layer& layer, int64_t index, const Step& step, Rows x, KvPages& kv, Heads& q);
+  void project_mla(const Layer& layer, int64_t index, const Step& step, Rows x, KvPages& kv, Heads& q);
+  void mlp_block(const Layer& layer, Rows x, Rows out);
+  void dense_mlp(const ops::Linear& gate_up, const ops::Linear& down, bool gated, Rows x, Rows out);
+  void moe_block(const Layer& layer, Rows x, Rows out);
+  void layer_block(int64_t index, const Step& step, KvPages& kv);
+  const RopeVectors& rope_vectors(int rope, int64_t regime, int64_t positions);
+  HeadSpec head_spec() const;
+
+  std::shared_ptr<const Checkpoint> checkpoint_;
+  Backend& backend_;
+  Descriptor descriptor_;
+  std::deque<std::vector<float>> owned_rows_;
+  std::unique_ptr<Matrix> embedding_, positions_, head_;
+  std::unique_ptr<Vector> head_bias_, alibi_, logn_;
+  Norm embedding_norm_, final_norm_;
+  std::vector<Layer> layers_;
+  std::map<std::pair<int, int64_t>, RopeVectors> ropes_;
+  std::unique_ptr<Buffers> buffers_;
+  int64_t parameters_ = 0;
+};
+
+}  // namespace keju

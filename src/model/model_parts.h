@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: MIT
+// The insides of Model that its two source files share.
+#pragma once
+
+#include "model/model.h"
+
+namespace keju {
+
+struct Model::Mla {
+  ops::Linear q_a, q_b, kv_a, kv_b;
+  Norm q_a_norm, kv_a_norm;
+};
+
+struct Model::Experts {
+  ops::Linear router, shared_gate_up, shared_down, shared_gate;
+  std::vector<std::unique_ptr<Matrix>> matrices;
+  std::vector<std::unique_ptr<Vector>> biases;
+  std::unique_ptr<Vector> correction;
+  RouteSpec route;
+  ExpertWeights weights;
+};
+
+// Activations of one step. Each buffer grows to the largest step seen and is then reused.
+struct Model::Buffers {
+  class Buffer {
+   public:
+    explicit Buffer(Backend& backend) : backend_(backend) {}
+    ~Buffer() { backend_.release(memory_); }
+    Buffer(const Buffer&) = delete;
+    Buffer& operator=(const Buffer&) = delete;
+    Rows rows(int64_t count, int64_t width) {
+      if (count * width > capacity_) {
+        backend_.release(memory_);
+        memory_ = nullptr;
+        memory_ = backend_.allocate(count * width);
+        capacity_ = count * width;
+      }
+      return {.data = memory_, .count = count, .width = width, .stride = width};
+    }
+
+   private:
+    Backend& backend_;
+    float* memory_ = nullptr;
+    int64_t capacity_ = 0;
+  };
+  explicit Buffers(Backend& b)
+      : hidden(b), normed(b), delta(b), branch(b), qkv(b), mixed(b), wide(b), inner(b), latent(b), expanded(b), scores(b), needed(b) {}
+  Buffer hidden, normed, delta, branch, qkv, mixed, wide, inner, latent, expanded, scores, needed;
+};
+
+}  // namespace keju
