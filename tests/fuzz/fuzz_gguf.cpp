@@ -1,0 +1,8 @@
+// SPDX-License-Identifier: MIT
+#include "tests/fuzz/fuzz.h"
+#include "tests/fuzz/touch.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  return keju::fuzz_one(
+      [&] { keju::touch(keju::read_gguf(keju::fuzz_bytes(data, size), "fuzz.gguf")); });
+}
