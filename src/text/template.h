@@ -19,7 +19,10 @@ struct TemplateLimits {
 };
 
 // Rendered text in pieces: `content` pieces stem from the caller's values (a message's text), the
-// others from the template itself. Joined, they are the whole text.
+// others from the template itself. Joined, they are the whole text. Two kinds of the caller's
+// strings count as the template's own, because templates build marks of them: the special tokens
+// (bos_token, eos_token, unk_token, sep_token, pad_token, cls_token, mask_token) and the `role` of
+// each of `messages`, if it is a plain word.
 struct RenderedPiece {
   std::string text;
   bool content = false;
@@ -27,10 +30,13 @@ struct RenderedPiece {
 
 // One language for suite prompts and chat templates: the subset of Jinja 2 that chat templates use,
 // with trim_blocks and lstrip_blocks on, as transformers sets them
-// (transformers 5.23 utils/chat_template_utils.py; Jinja 3.1). It reaches no file, network or clock:
-// strftime_now is given by the caller's context or refused.
-// Threads: const, safe to share. Errors: Error(kInput) `where:line: what`, for syntax, for a failed
-// evaluation, for raise_exception and for a limit passed.
+// (transformers 5.23 utils/chat_template_utils.py; Jinja 3.1). It reaches no file, network or
+// clock: strftime_now prints the date that the context gives as the string strftime_now
+// ("2024-07-26" or "2024-07-26T12:30:00"), or is refused when called. An error's text names the
+// class that the reference raises: `where:3: UndefinedError: 'x' is …`; a limit passed, and what
+// the reference could do but this cannot (integers beyond 64 bits), name none. Threads: const, safe
+// to share. Errors: Error(kInput) `where:line: what`, for syntax, for a failed evaluation, for
+// raise_exception and for a limit passed.
 class Template {
  public:
   // `trim`: whether trim_blocks and lstrip_blocks are on (suite prompts set them off).
@@ -44,7 +50,8 @@ class Template {
   std::string render(const Json& context, const TemplateLimits& limits = {}) const;
 
   // The same, with the pieces that come from string values inside `context` marked as content.
-  std::vector<RenderedPiece> render_pieces(const Json& context, const TemplateLimits& limits = {}) const;
+  std::vector<RenderedPiece> render_pieces(const Json& context,
+                                           const TemplateLimits& limits = {}) const;
 
   // Names of the variables that the template reads and does not set, sorted: suites are checked
   // against their data set's columns before anything runs.

@@ -25,8 +25,9 @@ struct SpecialIds {
   std::optional<TokenId> eos;
   std::optional<TokenId> unk;
   std::optional<TokenId> pad;
-  std::vector<TokenId> stops;   // every id that ends a generation (EOS, end of turn, …), ascending
-  std::vector<TokenId> prefix;  // what the checkpoint's own rule puts before a text: [BOS], [gMASK] sop, or nothing
+  std::vector<TokenId> stops;  // every id that ends a generation (EOS, end of turn, …), ascending
+  std::vector<TokenId>
+      prefix;  // what the checkpoint's own rule puts before a text: [BOS], [gMASK] sop, or nothing
 };
 
 // Text to token ids and back, equal to the reference tokenizer of the checkpoint id for id.
@@ -37,7 +38,9 @@ class Tokenizer {
 
   // Appends the ids of `text` to `out`. Adds no BOS, EOS or prefix. Invalid UTF-8 is encoded as the
   // reference does it where it defines that (U+FFFD replaced), never a crash.
-  virtual void encode(std::string_view text, ParseSpecial parse, std::vector<TokenId>& out) const = 0;
+  virtual void encode(std::string_view text,
+                      ParseSpecial parse,
+                      std::vector<TokenId>& out) const = 0;
   std::vector<TokenId> encode(std::string_view text, ParseSpecial parse = ParseSpecial::kNo) const {
     std::vector<TokenId> ids;
     encode(text, parse, ids);
@@ -53,8 +56,9 @@ class Tokenizer {
   // off the front); special tokens are left out unless `keep_special`.
   virtual std::string decode(const std::vector<TokenId>& ids, bool keep_special = false) const = 0;
 
-  virtual std::optional<TokenId> find(std::string_view spelling) const = 0;  // exact vocabulary entry
-  virtual int64_t vocab_size() const = 0;  // one above the largest id
+  virtual std::optional<TokenId> find(
+      std::string_view spelling) const = 0;  // exact vocabulary entry
+  virtual int64_t vocab_size() const = 0;    // one above the largest id
   virtual const SpecialIds& special() const = 0;
   virtual std::string kind() const = 0;    // "bpe (gguf, smollm)", "unigram (tokenizer.model)" …
   virtual std::string digest() const = 0;  // sha256 over vocabulary, merges and rules
