@@ -1,0 +1,17 @@
+# keju_embed_text(target header NAME file …): writes `header` (an include path) with one
+# `inline constexpr std::string_view NAME` for each file, and lets `target` include it.
+function(keju_embed_text target header)
+  set(folder ${CMAKE_BINARY_DIR}/generated/${target})
+  set(text "// Written by cmake/embed_text.cmake at configure time.\n#pragma once\n\n")
+  string(APPEND text "#include <string_view>\n\nnamespace keju {\n\n")
+  set(rest ${ARGN})
+  while(rest)
+    list(POP_FRONT rest name file)
+    file(READ ${file} content)
+    set_property(DIRECTORY ${CMAKE_SOURCE_DIR} APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${file})
+    string(APPEND text "inline constexpr std::string_view ${name} = R\"KEJU(${content})KEJU\";\n\n")
+  endwhile()
+  string(APPEND text "}  // namespace keju\n")
+  file(CONFIGURE OUTPUT ${folder}/${header} CONTENT "${text}" @ONLY)
+  target_include_directories(${target} PRIVATE ${folder})
+endfunction()

@@ -1,0 +1,299 @@
+// SPDX-License-Identifier: MIT
+#include "suite/exam.h"
+
+#include <algorithm>
+#include <numeric>
+
+#include "base/error.h"
+#include "base/mapped_file.h"
+#include "base/rng.h"
+#include "base/sha256.h"
+#include "suite/card.h"
+#include "suite/embedded.h"
+#include "suite/open_data.h"
+#include "suite/prompt.h"
+#include "suite/rows.h"
+#include "suite/suite_file.h"
+
+namespace keju {
+namespace {
+
+// One subject of an opened exam.
+struct Paper {
+  const CardSubject* subject = nullptr;
+  const SubjectRows* rows = nullptr;
+  const SubjectRows* pool = nullptr;  // rows that worked examples come from
+  std::string header;
+  std::vector<std::string> ready;           // worked examples that every item may share
+  std::vector<std::vector<int64_t>> drawn;  // by item, of ShotRules::Pick::kPythonRandom
+  int64_t items = 0;
+};
+
+class FileExam : public Exam {
+ public:
+  explicit FileExam(const ExamOptions& options)
+      : options_(options),
+        suite_(load_suite(options.suite)),
+        variant_(suite_.variant(options.protocol)),
+        data_(open_data(suite_, options.data)),
+        prompter_(variant_, data_.card) {
+    choose_split();
+    choose_shots();
+    check_subjects();
+    rows_ = read_split(data_.card, data_.folder, split_, options_.subjects);
+    if (shots_ > 0 && !from_file()) {
+      pool_ = read_split(data_.card, data_.folder, shot_rules().split, options_.subjects);
+    }
+    for (const SubjectRows& subject : rows_.subjects) add_paper(subject);
+    finish();
+  }
+
+  const std::string& suite() const override { return suite_.name; }
+  int64_t suite_version() const override { return suite_.version; }
+  const std::string& title(bool chinese) const override {
+    return chinese ? suite_.title_zh : suite_.title_en;
+  }
+  const Protocol& protocol() const override { return variant_.protocol; }
+  const std::string& split() const override { return split_; }
+  int shots() const override { return shots_; }
+  std::optional<int64_t> limit() const override { return options_.limit; }
+  const std::vector<SubjectInfo>& subjects() const override { return subjects_; }
+  const std::vector<std::string>& categories() const override { return categories_; }
+  double chance() const override { return chance_; }
+  const std::string& suite_hash() const override { return suite_hash_; }
+  const std::string& data_hash() const override { return data_hash_; }
+  bool data_hash_matches_card() const override { return matches_card_; }
+  int64_t size() const override { return begins_.back(); }
+
+  ExamItem item(int64_t index) const override {
+    KEJU_CHECK(index >= 0 && index < size(), "exam item out of range");
+    const auto next = std::upper_bound(begins_.begin(), begins_.end(), index);
+    const size_t which = static_cast<size_t>(next - begins_.begin()) - 1;
+    const Paper& paper = papers_[which];
+    const int64_t at = index - begins_[which];
+    const DataRow& row = paper.rows->rows[static_cast<size_t>(at)];
+    const CardSubject& subject = *paper.subject;
+    ExamItem item;
+    item.id = fmt::format("{}/{}/{}/{}", suite_.name, subject.id, split_, row.row);
+    item.subject = subject.id;
+    item.row = row.row;
+    item.doc = row.doc;
+    item.prompt =
+        prompter_.joined(paper.header, shots_of(paper, at), prompter_.question(row, subject));
+    item.gold = row.gold;
+    item.shots = shots_;
+    if (!row.options.empty()) item.options = prompter_.choices(row);
+    if (protocol().task == Task::kChoose)
+      item.continuations = prompter_.continuations(row, subject);
+    if (protocol().task == Task::kGenerate) item.answer = prompter_.gold(row, subject);
+    item.aliases = prompter_.accepted(row);
+    return item;
+  }
+
+ private:
+  static SuiteFile load_suite(const std::string& name) {
+    SuiteFile suite = SuiteFile::load(name);
+    if (!suite.parts.empty()) {
+      throw fail(Code::kUsage,
+                 "suite: \"{}\" is a group, need one of its parts: {}",
+                 suite.name,
+                 fmt::join(suite.parts, ", "));
+    }
+    return suite;
+  }
+
+  const ShotRules& shot_rules() const { return variant_.prompt.shots; }
+  bool from_file() const { return shot_rules().pick == ShotRules::Pick::kFixed; }
+  bool pool_is_own_split() const { return !from_file() && shot_rules().split == split_; }
+
+  void choose_split() {
+    split_ = options_.split.empty() ? variant_.split : options_.split;
+    const std::vector<std::string> known = data_.card.split_ids();
+    if (data_.card.split(split_) == nullptr) {
+      throw fail(options_.split.empty() ? Code::kInput : Code::kUsage,
+                 "{}: split: unknown \"{}\" of data set \"{}\"{}",
+                 options_.split.empty() ? variant_.at : "--split",
+                 split_,
+                 data_.card.name,
+                 suggestion(split_, known));
+    }
+    const std::string& shots_split = shot_rules().split;
+    if (!shots_split.empty() && data_.card.split(shots_split) == nullptr) {
+      throw fail(Code::kInput,
+                 "{}: split: unknown \"{}\" of data set \"{}\"{}",
+                 shot_rules().at,
+                 shots_split,
+                 data_.card.name,
+                 suggestion(shots_split, known));
+    }
+  }
+
+  void choose_shots() {
+    shots_ = options_.shots.value_or(shot_rules().count);
+    if (shots_ < 0) throw fail(Code::kUsage, "shots: found {}, need 0 or more", shots_);
+    if (options_.limit.has_value() && *options_.limit < 1) {
+      throw fail(Code::kUsage, "limit: found {}, need 1 or more", *options_.limit);
+    }
+    if (shots_ == 0) return;
+    if (from_file() && static_cast<size_t>(shots_) > shot_rules().examples.size()) {
+      throw fail(Code::kUsage,
+                 "shots: found {}, need at most {}, the examples of {}",
+                 shots_,
+                 shot_rules().examples.size(),
+                 protocol().id);
+    }
+    if (!from_file() && shot_rules().split.empty()) {
+      throw fail(Code::kUsage,
+                 "shots: found {}, need 0: {} has no worked examples",
+                 shots_,
+                 protocol().id);
+    }
+  }
+
+  void check_subjects() {
+    const std::vector<std::string> known = data_.card.subject_ids();
+    for (const std::string& subject : options_.subjects) {
+      if (data_.card.subject(subject) != nullptr) continue;
+      throw fail(Code::kUsage,
+                 "subject: unknown \"{}\" of suite \"{}\"{}",
+                 subject,
+                 suite_.name,
+                 suggestion(subject, known));
+    }
+  }
+
+  void add_paper(const SubjectRows& rows) {
+    Paper paper;
+    paper.rows = &rows;
+    paper.subject = data_.card.subject(rows.subject);
+    paper.header = prompter_.header(*paper.subject);
+    paper.items = static_cast<int64_t>(rows.rows.size());
+    if (options_.limit.has_value()) paper.items = std::min(paper.items, *options_.limit);
+    for (const SubjectRows& pool : pool_.subjects) {
+      if (pool.subject == rows.subject) paper.pool = &pool;
+    }
+    if (shots_ > 0) prepare_shots(paper);
+    papers_.push_back(std::move(paper));
+  }
+
+  void prepare_shots(Paper& paper) {
+    const size_t count = static_cast<size_t>(shots_);
+    if (from_file()) {
+      for (size_t i = 0; i < count; ++i) {
+        paper.ready.push_back(prompter_.fixed_shot(shot_rules().examples[i], *paper.subject));
+      }
+      return;
+    }
+    // An item of the pool itself may not stand among its own examples.
+    const size_t needed = count + (pool_is_own_split() ? 1 : 0);
+    if (paper.pool->rows.size() < needed) {
+      throw fail(Code::kUsage,
+                 "shots: found {}, need at most {}: split \"{}\" of {} has {} rows",
+                 shots_,
+                 paper.pool->rows.size() - (needed - count),
+                 shot_rules().split,
+                 paper.subject->id,
+                 paper.pool->rows.size());
+    }
+    if (shot_rules().pick == ShotRules::Pick::kFirst) {
+      for (size_t i = 0; i < needed; ++i) {
+        paper.ready.push_back(prompter_.shot(paper.pool->rows[i], *paper.subject));
+      }
+      return;
+    }
+    // One stream for the subject, drawn from in item order: what an item gets depends on how many
+    // stand before it, and --limit keeps a prefix.
+    PythonRandom random(shot_rules().seed);
+    for (int64_t i = 0; i < paper.items; ++i) {
+      paper.drawn.push_back(random.sample(static_cast<int64_t>(paper.pool->rows.size()),
+                                          static_cast<int64_t>(needed)));
+    }
+  }
+
+  std::vector<std::string> shots_of(const Paper& paper, int64_t at) const {
+    if (shots_ == 0 || from_file()) return paper.ready;
+    const size_t count = static_cast<size_t>(shots_);
+    const bool own = pool_is_own_split();
+    std::vector<std::string> shots;
+    if (shot_rules().pick == ShotRules::Pick::kFirst) {
+      if (!own) return paper.ready;
+      for (size_t i = 0; i < paper.ready.size() && shots.size() < count; ++i) {
+        if (static_cast<int64_t>(i) != at) shots.push_back(paper.ready[i]);
+      }
+      return shots;
+    }
+    for (const int64_t row : paper.drawn[static_cast<size_t>(at)]) {
+      if (shots.size() == count) break;
+      if (own && row == at) continue;
+      shots.push_back(prompter_.shot(paper.pool->rows[static_cast<size_t>(row)], *paper.subject));
+    }
+    return shots;
+  }
+
+  void finish() {
+    begins_.push_back(0);
+    double chances = 0;
+    for (const Paper& paper : papers_) {
+      const CardSubject& subject = *paper.subject;
+      subjects_.push_back(
+          {subject.id, subject.name_zh, subject.name_en, subject.categories, paper.items});
+      begins_.push_back(begins_.back() + paper.items);
+      double sum = 0;
+      for (int64_t i = 0; i < paper.items; ++i) {
+        const size_t options = paper.rows->rows[static_cast<size_t>(i)].options.size();
+        if (options > 0) sum += 1.0 / static_cast<double>(options);
+      }
+      const bool macro = protocol().average == Average::kMacro;
+      chances += macro ? sum / static_cast<double>(paper.items) : sum;
+    }
+    if (protocol().task == Task::kChoose) {
+      const bool macro = protocol().average == Average::kMacro;
+      chance_ = chances / static_cast<double>(macro ? papers_.size() : static_cast<size_t>(size()));
+    }
+    for (const std::string& category : data_.card.categories) {
+      const bool used = std::any_of(subjects_.begin(), subjects_.end(), [&](const SubjectInfo& s) {
+        return std::find(s.categories.begin(), s.categories.end(), category) != s.categories.end();
+      });
+      if (used) categories_.push_back(category);
+    }
+    suite_hash_ = sha256_hex(suite_.sha256 + "\n" + data_.card.sha256 + "\n");
+    hash_data();
+  }
+
+  void hash_data() {
+    matches_card_ = true;
+    Sha256 sum;
+    for (const SplitRows* part : {&rows_, &pool_}) {
+      if (part->subjects.empty()) continue;
+      sum.update(fmt::format("{}  {}\n", part->sha256, part->split));
+      const std::string& known = data_.card.split(part->split)->sha256;
+      matches_card_ = matches_card_ && !known.empty() && known == part->whole_sha256;
+    }
+    data_hash_ = sum.finish_hex();
+  }
+
+  ExamOptions options_;
+  SuiteFile suite_;
+  const SuiteVariant& variant_;
+  OpenData data_;
+  Prompter prompter_;
+  std::string split_;
+  int shots_ = 0;
+  SplitRows rows_;
+  SplitRows pool_;
+  std::vector<Paper> papers_;
+  std::vector<int64_t> begins_;  // of each paper's items, and the end
+  std::vector<SubjectInfo> subjects_;
+  std::vector<std::string> categories_;
+  double chance_ = 0;
+  std::string suite_hash_, data_hash_;
+  bool matches_card_ = false;
+};
+
+}  // namespace
+
+std::unique_ptr<Exam> Exam::open(const ExamOptions& options) {
+  return std::make_unique<FileExam>(options);
+}
+
+}  // namespace keju

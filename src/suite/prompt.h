@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/json.h"
+#include "suite/card.h"
+#include "suite/rows.h"
+#include "suite/suite_file.h"
+#include "text/template.h"
+
+namespace keju {
+
+// A suite's template. Line breaks at its end are kept whatever the engine does with a file's last
+// one.
+class PromptTemplate {
+ public:
+  PromptTemplate() = default;
+  // Errors: Error(kInput) for syntax.
+  explicit PromptTemplate(const TemplateSource& source);
+
+  bool empty() const { return !template_.has_value() && tail_.empty(); }
+  std::string render(const Json& context) const;
+  std::vector<std::string> variables() const;
+  const std::string& at() const { return at_; }
+
+ private:
+  std::optional<Template> template_;  // none where the source is plain text
+  std::string tail_;
+  std::string at_;
+};
+
+// Builds prompts by a protocol's rules. What a template may name: the data set's columns, `subject`
+// (id, zh, en, name in the subject's own language, language) and, where the data set has choices,
+// `options` and `letters`; in the answer of a worked example also its `letter` and `option`.
+// Threads: const and safe to share.
+class Prompter {
+ public:
+  // Errors: Error(kInput) with file and line for a template that is wrong or names an unknown
+  // variable, for rules that do not fit the data set.
+  Prompter(const SuiteVariant& variant, const DataCard& card);
+
+  std::string header(const CardSubject& subject) const;
+  std::string question(const DataRow& row, const CardSubject& subject) const;
+  // A worked example whole, without what joins it to the next.
+  std::string shot(const DataRow& row, const CardSubject& subject) const;
+  std::string fixed_shot(const Json& example, const CardSubject& subject) const;
+  std::string joined(const std::string& header,
+                     const std::vector<std::string>& shots,
+                     const std::string& question) const;
+
+  std::vector<std::string> choices(const DataRow& row) const;  // as shown: letters or texts
+  std::vector<std::string> continuations(const DataRow& row, const CardSubject& subject) const;
+  std::string gold(const DataRow& row, const CardSubject& subject) const;  // "" if unlabelled
+  std::vector<std::string> accepted(const DataRow& row) const;
+
+ private:
+  Json context(const DataRow& row, const CardSubject& subject) const;
+  void check_variables(const PromptTemplate& text, std::vector<std::string> known) const;
+  void check_rules() const;
+  void check_examples() const;
+
+  const SuiteVariant& variant_;
+  const DataCard& card_;
+  PromptTemplate header_, question_, answer_, delimiter_, gold_;
+};
+
+}  // namespace keju

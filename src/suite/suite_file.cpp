@@ -1,0 +1,357 @@
+// SPDX-License-Identifier: MIT
+#include "suite/suite_file.h"
+
+#include <algorithm>
+#include <iterator>
+#include <set>
+#include <utility>
+
+#include "base/error.h"
+#include "base/mapped_file.h"
+#include "base/sha256.h"
+#include "suite/embedded.h"
+#include "suite/rules.h"
+
+namespace keju {
+namespace {
+
+template <typename Value>
+using Names = std::vector<std::pair<std::string, Value>>;
+
+// The value that a name stands for; unknown names are refused with the nearest known one.
+template <typename Value>
+Value named(const Yaml& node, std::string_view key, const Names<Value>& names) {
+  std::vector<std::string> known;
+  for (const auto& [name, value] : names) {
+    if (name == node.text()) return value;
+    known.push_back(name);
+  }
+  throw fail(Code::kInput,
+             "{}: {}: unknown \"{}\"{}",
+             node.at(),
+             key,
+             node.text(),
+             suggestion(node.text(), known));
+}
+
+const Names<Task> kTasks = {
+    {"choose", Task::kChoose}, {"generate", Task::kGenerate}, {"perplexity", Task::kPerplexity}};
+const Names<ChoiceScore> kScores = {{"sum", ChoiceScore::kSum},
+                                    {"per_char", ChoiceScore::kPerChar},
+                                    {"per_byte", ChoiceScore::kPerByte},
+                                    {"per_token", ChoiceScore::kPerToken},
+                                    {"whole_mean", ChoiceScore::kWholeMean}};
+const Names<OptionToken> kOptionTokens = {{"retokenize", OptionToken::kRetokenize},
+                                          {"separate", OptionToken::kSeparate},
+                                          {"separate_last", OptionToken::kSeparateLast},
+                                          {"vocabulary_entry", OptionToken::kVocabularyEntry}};
+const Names<Average> kAverages = {{"micro", Average::kMicro}, {"macro", Average::kMacro}};
+const Names<PromptRules::Choice> kChoices = {{"letter", PromptRules::Choice::kLetter},
+                                             {"text", PromptRules::Choice::kText}};
+const Names<ShotRules::Pick> kPicks = {{"first", ShotRules::Pick::kFirst},
+                                       {"python_random", ShotRules::Pick::kPythonRandom},
+                                       {"fixed", ShotRules::Pick::kFixed}};
+
+// What may stand in a suite file as a default and in each of its protocols as a change.
+const std::vector<std::string> kVariantKeys = {
+    "task",      "split",   "shots",        "header",       "question", "answer", "choice",
+    "delimiter", "join",    "join_item",    "option_token", "score",    "also",   "average",
+    "generate",  "extract", "also_extract", "compare",      "gold",     "accept"};
+
+std::vector<std::string> with(std::vector<std::string> keys,
+                              std::initializer_list<const char*> more) {
+  keys.insert(keys.end(), more.begin(), more.end());
+  return keys;
+}
+
+std::vector<std::string> text_list(const Yaml& node) {
+  std::vector<std::string> out;
+  for (const Yaml& entry : node.list()) out.push_back(entry.text());
+  return out;
+}
+
+std::string rule(const Yaml& node, std::string_view key, const std::vector<std::string>& known) {
+  if (std::find(known.begin(), known.end(), node.text()) == known.end()) {
+    throw fail(Code::kInput,
+               "{}: {}: unknown rule \"{}\"{}",
+               node.at(),
+               key,
+               node.text(),
+               suggestion(node.text(), known));
+  }
+  return node.text();
+}
+
+int64_t bounded(const Yaml& node, std::string_view key, int64_t low, int64_t high) {
+  const int64_t value = node.integer();
+  if (value < low || value > high) {
+    throw fail(Code::kInput, "{}: {}: found {}, need {} to {}", node.at(), key, value, low, high);
+  }
+  return value;
+}
+
+void read_text(const Yaml& map, std::string_view key, std::string& into) {
+  if (const Yaml* node = map.find(key)) into = node->text();
+}
+
+void read_template(const Yaml& map, std::string_view key, TemplateSource& into) {
+  if (const Yaml* node = map.find(key)) into = {node->text(), node->at()};
+}
+
+void read_shots(const Yaml& node, ShotRules& shots) {
+  node.only({"split", "count", "pick", "seed", "examples"});
+  shots.at = node.at();
+  read_text(node, "split", shots.split);
+  if (const Yaml* count = node.find("count")) {
+    shots.count = static_cast<int>(bounded(*count, "count", 0, 1000));
+  }
+  if (const Yaml* pick = node.find("pick")) shots.pick = named(*pick, "pick", kPicks);
+  if (const Yaml* seed = node.find("seed")) {
+    shots.seed = static_cast<uint64_t>(bounded(*seed, "seed", 0, INT64_MAX));
+  }
+  if (const Yaml* examples = node.find("examples")) {
+    shots.examples.clear();
+    for (const Yaml& entry : examples->list()) {
+      Json example = Json::object();
+      for (const auto& [key, value] : entry.items()) example[key] = value.text();
+      shots.examples.push_back(std::move(example));
+    }
+  }
+  const bool fixed = shots.pick == ShotRules::Pick::kFixed;
+  if (fixed && static_cast<size_t>(shots.count) > shots.examples.size()) {
+    throw fail(Code::kInput,
+               "{}: count: found {}, need at most {}, the number of examples",
+               node.at(),
+               shots.count,
+               shots.examples.size());
+  }
+  if (!fixed && shots.count > 0 && shots.split.empty()) {
+    throw fail(
+        Code::kInput, "{}: split: found nothing, need the split to take shots from", node.at());
+  }
+}
+
+void read_generate(const Yaml& node, GenerateSettings& settings) {
+  node.only({"max_tokens", "temperature", "top_p", "stop"});
+  if (const Yaml* value = node.find("max_tokens")) {
+    settings.max_tokens = bounded(*value, "max_tokens", 1, 1 << 20);
+  }
+  if (const Yaml* value = node.find("temperature")) settings.temperature = value->number();
+  if (const Yaml* value = node.find("top_p")) settings.top_p = value->number();
+  if (settings.temperature < 0 || settings.top_p <= 0 || settings.top_p > 1) {
+    throw fail(Code::kInput,
+               "{}: generate: found temperature {} and top_p {}, need at least 0 and above 0 to 1",
+               node.at(),
+               settings.temperature,
+               settings.top_p);
+  }
+  if (const Yaml* value = node.find("stop")) {
+    settings.stop = text_list(*value);
+    for (const std::string& stop : settings.stop) {
+      if (stop.empty()) throw fail(Code::kInput, "{}: stop: found an empty text", value->at());
+    }
+  }
+}
+
+// Lays what `map` says over `variant`.
+void apply(const Yaml& map, SuiteVariant& variant) {
+  Protocol& protocol = variant.protocol;
+  PromptRules& prompt = variant.prompt;
+  if (const Yaml* node = map.find("task")) protocol.task = named(*node, "task", kTasks);
+  read_text(map, "split", variant.split);
+  if (const Yaml* node = map.find("shots")) read_shots(*node, prompt.shots);
+  read_template(map, "header", prompt.header);
+  read_template(map, "question", prompt.question);
+  read_template(map, "answer", prompt.answer);
+  read_template(map, "delimiter", prompt.delimiter);
+  read_template(map, "gold", prompt.gold);
+  if (const Yaml* node = map.find("choice")) prompt.choice = named(*node, "choice", kChoices);
+  read_text(map, "join", prompt.join);
+  if (const Yaml* node = map.find("join_item")) prompt.join_item = node->text();
+  read_text(map, "accept", prompt.accept);
+  if (const Yaml* node = map.find("option_token")) {
+    protocol.option_token = named(*node, "option_token", kOptionTokens);
+  }
+  if (const Yaml* node = map.find("score")) protocol.score = named(*node, "score", kScores);
+  if (const Yaml* node = map.find("also")) {
+    protocol.also.clear();
+    for (const Yaml& entry : node->list()) protocol.also.push_back(named(entry, "also", kScores));
+  }
+  if (const Yaml* node = map.find("average")) protocol.average = named(*node, "average", kAverages);
+  if (const Yaml* node = map.find("generate")) read_generate(*node, protocol.generate);
+  if (const Yaml* node = map.find("extract")) {
+    protocol.extract = rule(*node, "extract", extract_rules());
+  }
+  if (const Yaml* node = map.find("also_extract")) {
+    protocol.also_extract.clear();
+    for (const Yaml& entry : node->list()) {
+      protocol.also_extract.push_back(rule(entry, "also_extract", extract_rules()));
+    }
+  }
+  if (const Yaml* node = map.find("compare")) {
+    protocol.compare = rule(*node, "compare", compare_rules());
+  }
+}
+
+void need(bool there, const SuiteVariant& variant, std::string_view key, std::string_view why) {
+  if (there) return;
+  throw fail(Code::kInput, "{}: {}: found nothing, need it {}", variant.at, key, why);
+}
+
+void check_variant(const SuiteVariant& variant) {
+  const Protocol& protocol = variant.protocol;
+  need(!variant.split.empty(), variant, "split", "to know which items to ask");
+  need(!variant.prompt.question.text.empty(), variant, "question", "to ask anything");
+  if (protocol.task != Task::kGenerate) return;
+  need(
+      !protocol.extract.empty(), variant, "extract", "to read an answer out of what was generated");
+  need(!protocol.compare.empty(), variant, "compare", "to judge the answer");
+}
+
+SuiteVariant read_variant(const SuiteFile& suite,
+                          const std::string& name,
+                          const Yaml& node,
+                          const SuiteVariant& defaults) {
+  node.only(with(kVariantKeys, {"about", "aliases"}));
+  SuiteVariant variant = defaults;
+  variant.at = node.at();
+  variant.protocol.id = suite.name + "/" + name;
+  variant.protocol.name = name;
+  variant.protocol.about = node.get("about").text();
+  if (const Yaml* aliases = node.find("aliases")) variant.aliases = text_list(*aliases);
+  apply(node, variant);
+  variant.protocol.default_shots = variant.prompt.shots.count;
+  check_variant(variant);
+  return variant;
+}
+
+void read_variants(const Yaml& root, SuiteFile& suite) {
+  SuiteVariant defaults;
+  defaults.prompt.delimiter = {" ", root.at()};
+  apply(root, defaults);
+  std::set<std::string> taken;
+  for (const auto& [name, node] : root.get("protocols").items()) {
+    SuiteVariant variant = read_variant(suite, name, node, defaults);
+    std::vector<std::string> names = variant.aliases;
+    names.push_back(name);
+    for (const std::string& each : names) {
+      if (taken.insert(each).second) continue;
+      throw fail(Code::kInput,
+                 "{}: protocols: found the name \"{}\" twice, need names that differ",
+                 node.at(),
+                 each);
+    }
+    suite.variants.push_back(std::move(variant));
+  }
+  const auto official = std::find_if(suite.variants.begin(),
+                                     suite.variants.end(),
+                                     [](const auto& v) { return v.protocol.name == "official"; });
+  if (official == suite.variants.end()) {
+    throw fail(Code::kInput,
+               "{}: protocols: found none called \"official\", need one: it is the default",
+               root.get("protocols").at());
+  }
+  std::rotate(suite.variants.begin(), official, std::next(official));
+}
+
+void read_about(const Yaml& root, SuiteFile& suite) {
+  suite.name = root.get("name").text();
+  suite.version = bounded(root.get("version"), "version", 1, INT64_MAX);
+  const Yaml& title = root.get("title");
+  title.only({"zh", "en"});
+  suite.title_zh = title.get("zh").text();
+  suite.title_en = title.get("en").text();
+  suite.about = root.get("about").text();
+  read_text(root, "source", suite.source);
+}
+
+}  // namespace
+
+SuiteFile SuiteFile::parse(std::string_view text, const std::string& where) {
+  SuiteFile suite;
+  suite.where = where;
+  suite.sha256 = sha256_hex(text);
+  const Yaml root = Yaml::parse(text, where);
+  if (const Yaml* parts = root.find("parts")) {
+    root.only({"name", "version", "title", "about", "source", "parts"});
+    read_about(root, suite);
+    suite.parts = text_list(*parts);
+    if (suite.parts.empty()) throw fail(Code::kInput, "{}: parts: found none", parts->at());
+    return suite;
+  }
+  root.only(with(kVariantKeys,
+                 {"name", "version", "title", "about", "source", "dataset", "protocols", "parts"}));
+  read_about(root, suite);
+  suite.dataset = root.get("dataset").text();
+  read_variants(root, suite);
+  return suite;
+}
+
+SuiteFile SuiteFile::load(const std::string& name_or_path) {
+  const std::string embedded = "suites/" + name_or_path + ".yaml";
+  if (const EmbeddedFile* file = find_embedded(embedded)) return parse(file->content, embedded);
+  if (!name_or_path.ends_with(".yaml") && !name_or_path.ends_with(".yml")) {
+    throw fail(Code::kUsage,
+               "suite: unknown \"{}\"{}. Or give the path of a .yaml file",
+               name_or_path,
+               suggestion(name_or_path, suite_names()));
+  }
+  SuiteFile suite = parse(read_file(name_or_path), name_or_path);
+  suite.path = name_or_path;
+  return suite;
+}
+
+const SuiteVariant& SuiteFile::variant(const std::string& protocol) const {
+  std::vector<std::string> known;
+  for (const SuiteVariant& each : variants) {
+    std::vector<std::string> names = each.aliases;
+    names.push_back(each.protocol.name);
+    for (const std::string& alias : names) {
+      if (protocol == alias || protocol == name + "/" + alias) return each;
+      known.push_back(alias);
+    }
+  }
+  throw fail(Code::kUsage,
+             "protocol: unknown \"{}\" of suite \"{}\"{}",
+             protocol,
+             name,
+             suggestion(protocol, known));
+}
+
+std::vector<std::string> suite_names() {
+  constexpr std::string_view kBegin = "suites/", kEnd = ".yaml";
+  std::vector<std::string> names;
+  for (const EmbeddedFile& file : embedded_files()) {
+    if (!file.path.starts_with(kBegin)) continue;
+    names.emplace_back(
+        file.path.substr(kBegin.size(), file.path.size() - kBegin.size() - kEnd.size()));
+  }
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+std::vector<Protocol> suite_protocols(const std::string& suite) {
+  std::vector<Protocol> protocols;
+  for (SuiteVariant& variant : SuiteFile::load(suite).variants) {
+    protocols.push_back(std::move(variant.protocol));
+  }
+  return protocols;
+}
+
+std::vector<std::string> expand_suite(const std::string& suite) {
+  SuiteFile file = SuiteFile::load(suite);
+  if (file.parts.empty()) return {suite};
+  // A part of a file that lies on disk may be another file beside it.
+  if (file.path.has_value()) {
+    for (std::string& part : file.parts) {
+      if (part.ends_with(".yaml")) part = (file.path->parent_path() / part).string();
+    }
+  }
+  for (const std::string& part : file.parts) {
+    if (SuiteFile::load(part).parts.empty()) continue;
+    throw fail(Code::kInput, "{}: parts: found \"{}\", a group, need suites", file.where, part);
+  }
+  return file.parts;
+}
+
+}  // namespace keju

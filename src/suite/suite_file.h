@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/json.h"
+#include "base/yaml.h"
+#include "suite/exam.h"
+
+namespace keju {
+
+// A template as a suite file spells it, and where.
+struct TemplateSource {
+  std::string text;
+  std::string at;  // "suites/cmmlu.yaml:14"
+};
+
+// Which worked examples stand before an item.
+struct ShotRules {
+  enum class Pick {
+    kFirst,         // the first rows of the split, without the item itself
+    kPythonRandom,  // lm-evaluation-harness's default sampler (protocols §1.5)
+    kFixed,         // those written in the suite file
+  };
+  std::string split;
+  int count = 0;
+  Pick pick = Pick::kFirst;
+  uint64_t seed = 1234;
+  std::vector<Json> examples;  // of kFixed: values of the template's variables
+  std::string at;
+};
+
+// How prompts are put together:
+//   header · (question · answer · join) for each shot, the last time with join_item · question
+// For Task::kChoose the answer of a shot is its gold continuation, delimiter · choice.
+struct PromptRules {
+  enum class Choice { kLetter, kText };
+  TemplateSource header, question, answer, delimiter, gold;
+  Choice choice = Choice::kLetter;
+  std::string join = "\n\n";
+  std::optional<std::string> join_item;
+  std::string accept;  // column with further right answers; "" if none
+  ShotRules shots;
+};
+
+// A protocol with all that a suite file says about it.
+struct SuiteVariant {
+  Protocol protocol;
+  std::vector<std::string> aliases;  // "oc-ppl-8b9c76"
+  std::string split;
+  PromptRules prompt;
+  std::string at;
+};
+
+// One suites/<name>.yaml.
+struct SuiteFile {
+  std::string name, title_zh, title_en, about, source;
+  int64_t version = 0;
+  std::string dataset;
+  std::vector<std::string> parts;      // not empty: a group of suites, and nothing else
+  std::vector<SuiteVariant> variants;  // in the file's order, `official` first
+  std::string where, sha256;
+  std::optional<std::filesystem::path> path;  // unless embedded
+
+  // Errors: Error(kInput) with file and line, for anything that the schema does not know.
+  static SuiteFile parse(std::string_view text, const std::string& where);
+
+  // An embedded suite's name, or the path of a file. Errors: Error(kUsage) for an unknown name.
+  static SuiteFile load(const std::string& name_or_path);
+
+  // By name ("lm-eval"), alias or full id ("cmmlu/oc-ppl-041cbf"). Errors: Error(kUsage).
+  const SuiteVariant& variant(const std::string& protocol) const;
+};
+
+}  // namespace keju
