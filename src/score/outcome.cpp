@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: MIT
+#include "score/outcome.h"
+
+#include <cmath>
+#include <numbers>
+
+#include "base/error.h"
+#include "base/utf8.h"
+#include "score/choice.h"
+#include "score/compare.h"
+#include "score/extract.h"
+
+namespace keju {
+namespace {
+
+// What the log-likelihood of option `i` is divided by.
+double divisor(const ExamItem& item, const ContinuationScore& score, size_t i, ChoiceScore rule) {
+  switch (rule) {
+    case ChoiceScore::kSum:
+      return 1;
+    case ChoiceScore::kPerChar:
+      return static_cast<double>(count_code_points(item.options[i]));
+    case ChoiceScore::kPerByte:
+      return static_cast<double>(item.options[i].size());
+    case ChoiceScore::kPerToken:
+      return static_cast<double>(score.ids.size());
+    case ChoiceScore::kWholeMean:
+      return static_cast<double>(score.whole_tokens);
+  }
+  return 1;
+}
+
+Outcome score_choice(const ExamItem& item, const Protocol& protocol, const ScoreResult& result) {
+  std::string why;
+  const std::optional<Choice> choice = choose(item, result, protocol.score, why);
+  if (!choice.has_value()) return Failed{why};
+  if (item.gold < 0) return Unscored{"no label", false};
+  Scored scored;
+  scored.choice = choice->index;
+  scored.tie = choice->tie;
+  scored.option_scores = choice->scores;
+  scored.value = choice->index == item.gold ? 1 : 0;
+  for (const ChoiceScore rule : protocol.also) {
+    const std::optional<Choice> other = choose(item, result, rule, why);
+    if (!other.has_value()) return Failed{why};
+    scored.also.push_back(other->index == item.gold ? 1 : 0);
+  }
+  return scored;
+}
+
+Outcome score_rolling(const ExamItem& item, const RollingResult& result) {
+  const double bytes = static_cast<double>(item.prompt.size());
+  if (bytes == 0) return Unscored{"empty text", false};
+  if (!std::isfinite(result.logprob)) return Failed{"the text's log-likelihood is not finite"};
+  Scored scored;
+  scored.value = -result.logprob / (bytes * std::numbers::ln2);
+  scored.weight = bytes;
+  return scored;
+}
+
+Outcome score_generation(const ExamItem& item,
+                         const Protocol& protocol,
+                         const GenerateResult& result) {
+  if (item.answer.empty()) return Unscored{"no label", false};
+  const Extraction read = extract(protocol.extract, result.text, item.options);
+  if (read.status != Extraction::Status::kExtracted) {
+    const bool none = read.status == Extraction::Status::kNone;
+    return Unscored{none ? "no answer extracted" : "ambiguous answer", true};
+  }
+  Scored scored;
+  scored.extracted = *read.answer;
+  scored.value = answers_match(protocol.compare, *read.answer, item.answer, item.aliases) ? 1 : 0;
+  for (const std::string& rule : protocol.also_extract) {
+    const Extraction other = extract(rule, result.text, item.options);
+    const bool right = other.answer.has_value() &&
+                       answers_match(protocol.compare, *other.answer, item.answer, item.aliases);
+    scored.also.push_back(right ? 1 : 0);
+  }
+  for (size_t i = 0; i < item.options.size(); ++i) {
+    if (item.options[i] == *read.answer) scored.choice = static_cast<int>(i);
+  }
+  return scored;
+}
+
+template <typename Result>
+const Result& result_of(const Response& response) {
+  const Result* result = std::get_if<Result>(&response.what);
+  KEJU_CHECK(result != nullptr, "a response of another kind than the protocol's task");
+  return *result;
+}
+
+}  // namespace
+
+std::optional<Choice> choose(const ExamItem& item,
+                             const ScoreResult& result,
+                             ChoiceScore rule,
+                             std::string& why) {
+  KEJU_CHECK(!item.options.empty() && result.continuations.size() == item.options.size(),
+             "a response with another number of options than the item");
+  Choice choice;
+  for (size_t i = 0; i < item.options.size(); ++i) {
+    const ContinuationScore& score = result.continuations[i];
+    const double logprob = rule == ChoiceScore::kWholeMean ? score.whole_logprob : score.logprob;
+    const double by = divisor(item, score, i, rule);
+    if (!std::isfinite(logprob)) {
+      why = fmt::format("option {}: the log-likelihood is not finite", i);
+      return std::nullopt;
+    }
+    if (!(by > 0)) {
+      why = fmt::format("option {}: nothing to divide the log-likelihood by", i);
+      return std::nullopt;
+    }
+    choice.scores.push_back(logprob / by);
+    const double best = choice.index < 0 ? 0 : choice.scores[static_cast<size_t>(choice.index)];
+    if (choice.index < 0 || choice.scores.back() > best) {
+      choice.index = static_cast<int>(i);
+      choice.tie = false;
+    } else if (choice.scores.back() == best) {
+      choice.tie = true;
+    }
+  }
+  return choice;
+}
+
+Outcome score_item(const ExamItem& item, const Protocol& protocol, const Response& response) {
+  if (!response.error.empty()) return Failed{response.error};
+  switch (protocol.task) {
+    case Task::kChoose:
+      return score_choice(item, protocol, result_of<ScoreResult>(response));
+    case Task::kGenerate:
+      return score_generation(item, protocol, result_of<GenerateResult>(response));
+    case Task::kPerplexity:
+      return score_rolling(item, result_of<RollingResult>(response));
+  }
+  KEJU_CHECK(false, "a task that nobody knows");
+  return Failed{""};
+}
+
+}  // namespace keju

@@ -1,0 +1,256 @@
+// SPDX-License-Identifier: MIT
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+#include <numbers>
+
+#include "base/error.h"
+#include "score/choice.h"
+#include "score/compare.h"
+#include "score/numbers.h"
+#include "score/outcome.h"
+#include "suite/rules.h"
+
+namespace keju {
+namespace {
+
+// Options of two and four letters; the second is Chinese, so that characters are not bytes.
+ExamItem item() {
+  ExamItem item;
+  item.options = {"ab", "长城长城", "abcd"};
+  item.continuations = {" ab", " 长城长城", " abcd"};
+  item.gold = 1;
+  return item;
+}
+
+Response response(std::vector<double> logprobs) {
+  ScoreResult result;
+  for (size_t i = 0; i < logprobs.size(); ++i) {
+    ContinuationScore score;
+    score.logprob = logprobs[i];
+    score.ids.resize(i + 1);
+    score.whole_logprob = -100 - 10.0 * static_cast<double>(i);
+    score.whole_tokens = 10 + 5 * static_cast<int64_t>(i);
+    result.continuations.push_back(score);
+  }
+  Response response;
+  response.what = result;
+  return response;
+}
+
+Protocol protocol(ChoiceScore score) {
+  Protocol protocol;
+  protocol.score = score;
+  return protocol;
+}
+
+Scored scored(const Outcome& outcome) {
+  EXPECT_TRUE(std::holds_alternative<Scored>(outcome));
+  return std::holds_alternative<Scored>(outcome) ? std::get<Scored>(outcome) : Scored();
+}
+
+TEST(Choices, EachRuleDividesByItsOwnLength) {
+  const Response answer = response({-4, -6, -7});
+  const auto of = [&](ChoiceScore rule) {
+    return scored(score_item(item(), protocol(rule), answer));
+  };
+  EXPECT_EQ(of(ChoiceScore::kSum).choice, 0);
+  EXPECT_EQ(of(ChoiceScore::kSum).option_scores, (std::vector<double>{-4, -6, -7}));
+  // 2, 4 and 4 characters.
+  EXPECT_EQ(of(ChoiceScore::kPerChar).option_scores, (std::vector<double>{-2, -1.5, -1.75}));
+  EXPECT_EQ(of(ChoiceScore::kPerChar).choice, 1);
+  EXPECT_EQ(of(ChoiceScore::kPerChar).value, 1);
+  // 2, 12 and 4 bytes.
+  EXPECT_EQ(of(ChoiceScore::kPerByte).option_scores, (std::vector<double>{-2, -0.5, -1.75}));
+  // 1, 2 and 3 tokens.
+  EXPECT_EQ(of(ChoiceScore::kPerToken).option_scores, (std::vector<double>{-4, -3, -7.0 / 3}));
+  EXPECT_EQ(of(ChoiceScore::kPerToken).choice, 2);
+  // -100/10, -110/15, -120/20.
+  EXPECT_EQ(of(ChoiceScore::kWholeMean).choice, 2);
+  EXPECT_DOUBLE_EQ(of(ChoiceScore::kWholeMean).option_scores[2], -6);
+}
+
+TEST(Choices, AlsoHoldsTheOtherRulesInTheirOrder) {
+  Protocol rules = protocol(ChoiceScore::kSum);
+  rules.also = {ChoiceScore::kPerToken, ChoiceScore::kPerByte};
+  const Scored got = scored(score_item(item(), rules, response({-4, -6, -7})));
+  EXPECT_EQ(got.value, 0);
+  EXPECT_EQ(got.also, (std::vector<double>{0, 1}));
+}
+
+TEST(Choices, TiesGoToTheFirstAndAreFlagged) {
+  const Scored tied =
+      scored(score_item(item(), protocol(ChoiceScore::kSum), response({-7, -6, -6})));
+  EXPECT_EQ(tied.choice, 1);
+  EXPECT_TRUE(tied.tie);
+  EXPECT_FALSE(scored(score_item(item(), protocol(ChoiceScore::kSum), response({-7, -7, -6}))).tie);
+  EXPECT_FALSE(scored(score_item(item(), protocol(ChoiceScore::kSum), response({-6, -6, -5}))).tie);
+}
+
+TEST(Choices, NoLabelIsNeverZero) {
+  ExamItem unlabelled = item();
+  unlabelled.gold = -1;
+  const Outcome outcome =
+      score_item(unlabelled, protocol(ChoiceScore::kSum), response({-4, -6, -7}));
+  ASSERT_TRUE(std::holds_alternative<Unscored>(outcome));
+  EXPECT_EQ(std::get<Unscored>(outcome).reason, "no label");
+  EXPECT_FALSE(std::get<Unscored>(outcome).counts_as_wrong);
+  std::string why;
+  const auto choice = choose(
+      unlabelled, std::get<ScoreResult>(response({-4, -3, -7}).what), ChoiceScore::kSum, why);
+  EXPECT_EQ(choice->index, 1) << "a submission wants the choice all the same";
+}
+
+TEST(Choices, NumbersThatAreNoneFail) {
+  for (const double bad : {std::nan(""), -std::numeric_limits<double>::infinity()}) {
+    const Outcome outcome =
+        score_item(item(), protocol(ChoiceScore::kSum), response({-4, bad, -7}));
+    ASSERT_TRUE(std::holds_alternative<Failed>(outcome));
+    EXPECT_EQ(std::get<Failed>(outcome).error, "option 1: the log-likelihood is not finite");
+  }
+  Response failed;
+  failed.error = "out of memory";
+  EXPECT_EQ(std::get<Failed>(score_item(item(), protocol(ChoiceScore::kSum), failed)).error,
+            "out of memory");
+  Response tokenless = response({-4, -6, -7});
+  std::get<ScoreResult>(tokenless.what).continuations[0].ids.clear();
+  EXPECT_TRUE(std::holds_alternative<Failed>(
+      score_item(item(), protocol(ChoiceScore::kPerToken), tokenless)));
+}
+
+TEST(Choices, AnotherItemsResponseIsOurMistake) {
+  EXPECT_THROW(score_item(item(), protocol(ChoiceScore::kSum), response({-4, -6})), Error);
+  Response text;
+  text.what = GenerateResult();
+  EXPECT_THROW(score_item(item(), protocol(ChoiceScore::kSum), text), Error);
+}
+
+TEST(Perplexity, BitsPerByte) {
+  ExamItem text;
+  text.prompt = "长城ab";  // eight bytes
+  Protocol rules;
+  rules.task = Task::kPerplexity;
+  Response answer;
+  answer.what = RollingResult{-16 * std::numbers::ln2, 5};
+  const Scored got = scored(score_item(text, rules, answer));
+  EXPECT_DOUBLE_EQ(got.value, 2);
+  EXPECT_EQ(got.weight, 8);
+  answer.what = RollingResult{std::nan(""), 5};
+  EXPECT_TRUE(std::holds_alternative<Failed>(score_item(text, rules, answer)));
+}
+
+Response generated(const std::string& text) {
+  GenerateResult result;
+  result.text = text;
+  Response response;
+  response.what = result;
+  return response;
+}
+
+TEST(Generation, ExtractsComparesAndKeepsTheOtherRules) {
+  ExamItem sum;
+  sum.answer = "1,200";
+  Protocol rules;
+  rules.task = Task::kGenerate;
+  rules.extract = "gsm8k_flexible";
+  rules.also_extract = {"gsm8k_strict"};
+  rules.compare = "lm_eval_exact";
+  Scored got = scored(score_item(sum, rules, generated("It is $1,200.")));
+  EXPECT_EQ(got.value, 1);
+  EXPECT_EQ(got.extracted, "$1,200.");
+  EXPECT_EQ(got.also, std::vector<double>{0});
+  got = scored(score_item(sum, rules, generated("#### 1200\nand 5 more")));
+  EXPECT_EQ(got.value, 0);
+  EXPECT_EQ(got.also, std::vector<double>{1});
+}
+
+TEST(Generation, UnreadAnswersAreWrongAndSaySo) {
+  ExamItem letter;
+  letter.answer = "B";
+  letter.options = {"A", "B", "C", "D"};
+  Protocol rules;
+  rules.task = Task::kGenerate;
+  rules.extract = "choice_letter";
+  rules.compare = "letter_equal";
+  const Scored right = scored(score_item(letter, rules, generated("答案是B。")));
+  EXPECT_EQ(right.value, 1);
+  EXPECT_EQ(right.choice, 1);
+  const auto none = std::get<Unscored>(score_item(letter, rules, generated("不知道")));
+  EXPECT_EQ(none.reason, "no answer extracted");
+  EXPECT_TRUE(none.counts_as_wrong);
+  const auto both = std::get<Unscored>(score_item(letter, rules, generated("A或B")));
+  EXPECT_EQ(both.reason, "ambiguous answer");
+  EXPECT_TRUE(both.counts_as_wrong);
+  letter.answer = "";
+  EXPECT_FALSE(std::get<Unscored>(score_item(letter, rules, generated("B"))).counts_as_wrong);
+}
+
+TEST(Compare, Rules) {
+  const auto match = [](const char* rule, const char* answer, const char* gold) {
+    return answers_match(rule, answer, gold);
+  };
+  EXPECT_TRUE(match("number_equal", "1,234", "1234"));
+  EXPECT_TRUE(match("number_equal", "3万", "30000"));
+  EXPECT_TRUE(match("number_equal", "12%", "12"));
+  EXPECT_TRUE(match("number_equal", "0.75", "3/4"));
+  EXPECT_TRUE(match("number_equal", "0.333333333333333", "1/3"));
+  EXPECT_FALSE(match("number_equal", "0.33", "1/3"));
+  EXPECT_TRUE(match("number_equal", "12元", "12"));
+  EXPECT_TRUE(match("number_equal", "１２", "12.0"));
+  EXPECT_FALSE(match("number_equal", "12 and 13", "12"));
+  EXPECT_FALSE(match("number_equal", "", ""));
+  EXPECT_FALSE(match("number_equal", "10000000000000001", "10000000000000002"));
+  EXPECT_TRUE(match("letter_equal", "b", "B"));
+  EXPECT_FALSE(match("letter_equal", "B", "C"));
+  EXPECT_TRUE(match("text_equal", " **Rome**. ", "rome"));
+  EXPECT_TRUE(match("text_equal", "《红楼梦》", "红楼梦"));
+  EXPECT_FALSE(match("text_equal", "Rome, Italy", "Rome"));
+  EXPECT_TRUE(match("answer_equal", "24个", "24"));
+  EXPECT_TRUE(match("answer_equal", "Ｈ2Ｏ", "H2O"));
+  EXPECT_FALSE(match("answer_equal", "25", "24"));
+  EXPECT_TRUE(answers_match("answer_equal", "Roma", "Rome", {"Roma"}));
+  EXPECT_TRUE(match("lm_eval_exact", "$1,200.", "1200"));
+  EXPECT_FALSE(match("lm_eval_exact", "1200.00", "1200"));
+  EXPECT_TRUE(match("opencompass_number", "18.0", "18"));
+  EXPECT_TRUE(match("opencompass_number", "1200", "1,200"));
+  EXPECT_FALSE(match("opencompass_number", "200", "1,200"));
+}
+
+// The table of the data set's own match_digits and string2num.
+TEST(Compare, Cmath) {
+  const auto match = [](const char* answer, const char* gold) {
+    return answers_match("cmath", answer, gold);
+  };
+  EXPECT_TRUE(match("3 | 9", "9"));
+  EXPECT_TRUE(match("9 | 3", "9"));
+  EXPECT_FALSE(match("99", "9"));
+  EXPECT_FALSE(match("1000", "1001")) << "integers exactly";
+  EXPECT_TRUE(match("1000.0", "1001")) << "within one per cent otherwise";
+  EXPECT_FALSE(match("1000.0", "1020"));
+  EXPECT_TRUE(match("25%", "0.25"));
+  EXPECT_TRUE(match("1/3", "2/6"));
+  EXPECT_TRUE(match("12.", "12"));
+  EXPECT_FALSE(match("1/0", "5"));
+}
+
+TEST(Compare, EveryNamedRuleIsThere) {
+  for (const std::string& rule : compare_rules()) {
+    EXPECT_NO_THROW(answers_match(rule, "1", "1")) << rule;
+    EXPECT_TRUE(answers_match(rule, "1", "1")) << rule;
+    EXPECT_FALSE(answers_match(rule, "1", "2")) << rule;
+  }
+  EXPECT_THROW(answers_match("equal", "1", "1"), Error);
+}
+
+TEST(Numbers, PlainDecimals) {
+  EXPECT_EQ(canonical_decimal("-0.0"), "0");
+  EXPECT_EQ(canonical_decimal("007.500"), "7.5");
+  EXPECT_EQ(canonical_decimal(".5"), "0.5");
+  EXPECT_EQ(plain_decimal(1.0 / 3), "0.333333333333333");
+  EXPECT_EQ(plain_decimal(1e21), "1000000000000000000000");
+  EXPECT_EQ(plain_decimal(1e-7), "0.0000001");
+}
+
+}  // namespace
+}  // namespace keju
