@@ -31,9 +31,9 @@ struct ChatTurn {
 
 struct Prompt {
   std::vector<PromptPiece> pieces;
-  std::vector<ChatTurn> chat;     // used instead of pieces when not empty
-  std::string prefill;            // with chat: begins the assistant's turn
-  bool add_prefix = true;         // whether the checkpoint's BOS or prefix ids go in front
+  std::vector<ChatTurn> chat;  // used instead of pieces when not empty
+  std::string prefill;         // with chat: begins the assistant's turn
+  bool add_prefix = true;      // whether the checkpoint's BOS or prefix ids go in front
 };
 
 // Where a continuation's tokens begin.
@@ -66,36 +66,37 @@ struct RollingRequest {
 struct GenerateRequest {
   Prompt prompt;
   int64_t max_tokens = 256;
-  std::vector<std::string> stop;   // the text ends before the first of them
-  double temperature = 0;          // 0: greedy, ties to the lower id
+  std::vector<std::string> stop;  // the text ends before the first of them
+  double temperature = 0;         // 0: greedy, ties to the lower id
   double top_p = 1;
-  int64_t top_k = 0;               // 0: all
+  int64_t top_k = 0;  // 0: all
   double min_p = 0;
   uint64_t seed = 0;
-  int64_t sample = 0;              // which of n samples of this prompt: draws depend on (seed, key, sample)
+  int64_t sample = 0;  // which of n samples of this prompt: draws depend on (seed, key, sample)
   bool ignore_eos = false;
 };
 
 struct Request {
-  uint64_t id = 0;        // unique in a session; responses carry it
-  std::string group;      // items that share a prompt header (suite/subject): windows end at its borders
-  std::string key;        // stable name of the item; random draws are keyed by it
+  uint64_t id = 0;  // unique in a session; responses carry it
+  std::string
+      group;        // items that share a prompt header (suite/subject): windows end at its borders
+  std::string key;  // stable name of the item; random draws are keyed by it
   std::variant<ScoreRequest, RollingRequest, GenerateRequest> what;
 };
 
 struct ContinuationScore {
-  double logprob = 0;                 // sum, in double
+  double logprob = 0;  // sum, in double
   std::vector<TokenId> ids;
   std::vector<float> token_logprobs;
-  bool greedy = false;                // every token was the argmax at its place
-  double whole_logprob = 0;           // of prompt and continuation, where asked for
-  int64_t whole_tokens = 0;           // tokens of both, the first one (which has no log-prob) counted
+  bool greedy = false;       // every token was the argmax at its place
+  double whole_logprob = 0;  // of prompt and continuation, where asked for
+  int64_t whole_tokens = 0;  // tokens of both, the first one (which has no log-prob) counted
 };
 
 struct ScoreResult {
   std::vector<ContinuationScore> continuations;
   int64_t prompt_tokens = 0;
-  int64_t truncated_tokens = 0;       // dropped from the left to fit the context
+  int64_t truncated_tokens = 0;  // dropped from the left to fit the context
 };
 
 struct RollingResult {
@@ -106,8 +107,8 @@ struct RollingResult {
 enum class FinishReason { kStop, kLength, kEos };
 
 struct GenerateResult {
-  std::string text;                   // without the stop string
-  std::vector<TokenId> ids;           // new tokens, EOS excluded
+  std::string text;          // without the stop string
+  std::vector<TokenId> ids;  // new tokens, EOS excluded
   FinishReason finish = FinishReason::kStop;
   int64_t prompt_tokens = 0;
   int64_t truncated_tokens = 0;
@@ -138,21 +139,21 @@ struct SessionStats {
   int64_t decode_tokens = 0;
   double decode_s = 0;
   int64_t kv_peak_bytes = 0;
-  int64_t tokens_planned = 0;   // of the current window, for progress
+  int64_t tokens_planned = 0;  // of the current window, for progress
   int64_t tokens_done = 0;
 };
 
 struct ModelFacts {
-  std::string name;            // file or folder name
-  std::string family;          // "llama", "gemma3", "fake"
+  std::string name;    // file or folder name
+  std::string family;  // "llama", "gemma3", "fake"
   std::string weights_digest;
   std::string tokenizer_digest;
-  std::string template_hash;   // of the chat template; "" if there is none
-  std::string numeric_mode;    // equal text means equal bits
+  std::string template_hash;  // of the chat template; "" if there is none
+  std::string numeric_mode;   // equal text means equal bits
   int64_t parameters = 0;
   int64_t weight_bytes = 0;
   int64_t context_length = 0;
-  Json details;                // backend, device, isa, threads, quantisation …: recorded, not compared
+  Json details;  // backend, device, isa, threads, quantisation …: recorded, not compared
 };
 
 // Hands out requests in a fixed order. Threads: called by one thread at a time.

@@ -1,0 +1,242 @@
+// SPDX-License-Identifier: MIT
+#include "run/averages.h"
+
+#include <algorithm>
+#include <map>
+
+#include "base/error.h"
+#include "score/metrics.h"
+
+namespace keju {
+namespace {
+
+bool hit_cap(const ItemRecord& record) {
+  const auto* generated = std::get_if<GenerateResult>(&record.response.what);
+  return record.response.error.empty() && generated != nullptr &&
+         generated->finish == FinishReason::kLength;
+}
+
+int64_t truncated_tokens(const ItemRecord& record) {
+  if (!record.response.error.empty()) return 0;
+  if (const auto* score = std::get_if<ScoreResult>(&record.response.what)) {
+    return score->truncated_tokens;
+  }
+  const auto* generated = std::get_if<GenerateResult>(&record.response.what);
+  return generated == nullptr ? 0 : generated->truncated_tokens;
+}
+
+Json estimate_json(const std::optional<MeanEstimate>& estimate) {
+  Json out = {{"value", nullptr}, {"se", nullptr}, {"low", nullptr}, {"high", nullptr}, {"n", 0}};
+  if (!estimate) return out;
+  out["value"] = estimate->value;
+  out["n"] = estimate->count;
+  if (estimate->stderr_) out["se"] = *estimate->stderr_;
+  if (estimate->interval) {
+    out["low"] = estimate->interval->low;
+    out["high"] = estimate->interval->high;
+  }
+  return out;
+}
+
+// `total`: how many were asked; what is neither counted nor failed is unfinished.
+Json counts_json(const OutcomeCounts& counts, int64_t total) {
+  return to_json(ItemCounts{total, counts.scored, counts.unscored, counts.failed});
+}
+
+Json subject_rows(const ExamManifest& exam, const ExamScore& score) {
+  Json rows = Json::array();
+  for (size_t i = 0; i < exam.subjects.size(); ++i) {
+    const SubjectInfo& subject = exam.subjects[i];
+    Json row = {{"id", subject.id},
+                {"zh", subject.name_zh},
+                {"en", subject.name_en},
+                {"categories", subject.categories},
+                {"items", counts_json(score.subjects[i].counts, subject.items)}};
+    row.update(estimate_json(score.subjects[i].score));
+    rows.push_back(std::move(row));
+  }
+  return rows;
+}
+
+Json category_rows(const ExamManifest& exam, const ExamScore& score) {
+  Json rows = Json::array();
+  for (const auto& [category, averages] : score.categories) {
+    int64_t subjects = 0, total = 0;
+    for (const SubjectInfo& subject : exam.subjects) {
+      const auto& own = subject.categories;
+      if (std::find(own.begin(), own.end(), category) == own.end()) continue;
+      ++subjects;
+      total += subject.items;
+    }
+    rows.push_back({{"id", category},
+                    {"subjects", subjects},
+                    {"items", counts_json(averages.counts, total)},
+                    {"micro", estimate_json(averages.micro)},
+                    {"macro", estimate_json(averages.macro)}});
+  }
+  return rows;
+}
+
+// The averages under the other rules that the protocol names: scores of options, or extractions.
+Json also_rows(const ExamManifest& exam, const Averages& averages) {
+  std::vector<std::string> rules = exam.protocol.also_extract;
+  if (exam.protocol.task == Task::kChoose) {
+    rules.clear();
+    for (const ChoiceScore score : exam.protocol.also) rules.emplace_back(name(score));
+  }
+  const auto at = [](const std::vector<double>& values, size_t i) {
+    return i < values.size() ? Json(values[i]) : Json();
+  };
+  Json rows = Json::array();
+  for (size_t i = 0; i < rules.size(); ++i) {
+    rows.push_back({{"rule", rules[i]},
+                    {"micro", at(averages.also_micro, i)},
+                    {"macro", at(averages.also_macro, i)}});
+  }
+  return rows;
+}
+
+Json extraction_counts(const OutcomeCounts& counts) {
+  int64_t ambiguous = 0;
+  for (const auto& [reason, count] : counts.reasons) {
+    if (reason.starts_with("ambiguous")) ambiguous += count;
+  }
+  return {
+      {"extracted", counts.scored}, {"ambiguous", ambiguous}, {"none", counts.unread - ambiguous}};
+}
+
+using SubjectIndex = std::map<std::string, size_t>;
+
+// Ids of the options of the first item in the suite's order.
+Json option_token_ids(const SubjectIndex& subjects, const std::vector<const ItemRecord*>& records) {
+  const auto first = std::min_element(
+      records.begin(), records.end(), [&](const ItemRecord* a, const ItemRecord* b) {
+        return std::make_pair(subjects.at(a->subject), a->row) <
+               std::make_pair(subjects.at(b->subject), b->row);
+      });
+  Json out = Json::array();
+  if (first == records.end() || !(*first)->response.error.empty()) return out;
+  const auto* score = std::get_if<ScoreResult>(&(*first)->response.what);
+  if (score == nullptr) return out;
+  for (const ContinuationScore& one : score->continuations) out.push_back(one.ids);
+  return out;
+}
+
+SubjectIndex check_records(const ExamManifest& exam,
+                           const std::vector<const ItemRecord*>& records,
+                           const std::string& where) {
+  SubjectIndex subjects;
+  for (size_t i = 0; i < exam.subjects.size(); ++i) subjects[exam.subjects[i].id] = i;
+  for (const ItemRecord* record : records) {
+    if (subjects.count(record->subject) == 0) {
+      throw fail(Code::kInput,
+                 "{}: item \"{}\": its subject \"{}\" is not in run.json",
+                 where,
+                 record->item,
+                 record->subject);
+    }
+  }
+  if (static_cast<int64_t>(records.size()) > exam.items) {
+    throw fail(Code::kInput,
+               "{}: {}: found {} items, need {} at most",
+               where,
+               exam.key,
+               records.size(),
+               exam.items);
+  }
+  return subjects;
+}
+
+template <typename Keep>
+ExamScore scores_of(const ExamManifest& exam,
+                    const std::vector<const ItemRecord*>& records,
+                    Keep keep) {
+  std::vector<ScoredItem> items;
+  for (const ItemRecord* record : records) {
+    if (keep(*record)) items.push_back({record->subject, &record->outcome});
+  }
+  return aggregate(exam.subjects, exam.categories, exam.protocol, exam.chance, items);
+}
+
+void describe_exam(const ExamManifest& exam, Json& out) {
+  const Protocol& protocol = exam.protocol;
+  out["key"] = exam.key;
+  out["suite"] = exam.suite;
+  out["title"] = {{"zh", exam.title_zh}, {"en", exam.title_en}};
+  out["version"] = exam.version;
+  out["protocol"] = protocol.id;
+  out["about"] = protocol.about;
+  out["task"] = name(protocol.task);
+  out["metric"] = protocol.task == Task::kPerplexity ? "bits_per_byte" : "accuracy";
+  out["score_rule"] = name(protocol.score);
+  out["option_token"] = name(protocol.option_token);
+  out["extract"] = protocol.extract;
+  out["compare"] = protocol.compare;
+  out["generate"] = nullptr;
+  if (protocol.task == Task::kGenerate) {
+    out["generate"] = {{"max_tokens", protocol.generate.max_tokens},
+                       {"temperature", protocol.generate.temperature},
+                       {"top_p", protocol.generate.top_p},
+                       {"stop", protocol.generate.stop}};
+  }
+  out["split"] = exam.split;
+  out["shots"] = exam.shots;
+  out["limit"] = exam.limit ? Json(*exam.limit) : Json();
+  out["subjects_total"] = exam.subjects.size();
+  out["suite_hash"] = exam.suite_hash;
+  out["data_hash"] = exam.data_hash;
+  out["data_hash_matches_card"] = exam.data_hash_matches_card;
+  out["item_set"] = exam.item_set;
+  out["first_prompt_sha256"] = exam.first_prompt_sha256;
+}
+
+}  // namespace
+
+Json to_json(const ItemCounts& counts) {
+  return {{"total", counts.total},
+          {"scored", counts.scored},
+          {"unscored", counts.unscored},
+          {"failed", counts.failed},
+          {"unfinished", counts.unfinished()}};
+}
+
+Json exam_results(const ExamManifest& exam,
+                  const std::vector<const ItemRecord*>& records,
+                  const std::string& where) {
+  const SubjectIndex subjects = check_records(exam, records, where);
+  const ExamScore score = scores_of(exam, records, [](const ItemRecord&) { return true; });
+  const bool macro = exam.protocol.average == Average::kMacro;
+  const bool choose = exam.protocol.task == Task::kChoose;
+  const bool generate = exam.protocol.task == Task::kGenerate;
+  const auto count = [&](const auto& counts) {
+    return std::count_if(records.begin(), records.end(), counts);
+  };
+
+  Json out = Json::object();
+  describe_exam(exam, out);
+  out["digest"] = run_digest(records);
+  out["items"] = counts_json(score.overall.counts, exam.items);
+  out["average"] = macro ? "macro" : "micro";
+  out["score"] = estimate_json(macro ? score.overall.macro : score.overall.micro);
+  out["micro"] = estimate_json(score.overall.micro);
+  out["macro"] = estimate_json(score.overall.macro);
+  out["completed_only"] = nullptr;
+  if (generate) {
+    const auto uncut = [](const ItemRecord& record) { return !hit_cap(record); };
+    out["completed_only"] = estimate_json(scores_of(exam, records, uncut).overall.micro);
+  }
+  out["also"] = also_rows(exam, score.overall);
+  out["chance"] = choose ? Json(exam.chance) : Json();
+  out["at_chance"] = score.near_chance;
+  out["ties"] = choose ? Json(score.overall.counts.ties) : Json();
+  out["extraction"] = generate ? extraction_counts(score.overall.counts) : Json();
+  out["cap_hits"] =
+      generate ? Json(count([](const ItemRecord* r) { return hit_cap(*r); })) : Json();
+  out["truncated_items"] = count([](const ItemRecord* r) { return truncated_tokens(*r) > 0; });
+  out["option_token_ids"] = choose ? option_token_ids(subjects, records) : Json::array();
+  out["categories"] = category_rows(exam, score);
+  out["subjects"] = subject_rows(exam, score);
+  return out;
+}
+
+}  // namespace keju

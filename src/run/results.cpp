@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: MIT
+#include "run/results.h"
+
+#include <map>
+
+#include "base/error.h"
+#include "base/mapped_file.h"
+#include "run/averages.h"
+#include "run/manifest.h"
+#include "run/record.h"
+#include "run/speed.h"
+#include "run/store.h"
+
+namespace keju {
+namespace {
+
+using ByExam = std::map<std::string, std::vector<const ItemRecord*>>;
+
+ByExam group_by_exam(const std::vector<ItemRecord>& records,
+                     const std::vector<ExamManifest>& exams,
+                     const std::string& where) {
+  ByExam groups;
+  for (const ExamManifest& exam : exams) groups[exam.key];
+  for (const ItemRecord& record : records) {
+    const auto group = groups.find(record.exam);
+    if (group == groups.end()) {
+      throw fail(Code::kInput,
+                 "{}: item \"{}\": its exam \"{}\" is not in run.json",
+                 where,
+                 record.item,
+                 record.exam);
+    }
+    group->second.push_back(&record);
+  }
+  return groups;
+}
+
+int64_t count(const Json& items, const char* key) { return items[key].get<int64_t>(); }
+
+}  // namespace
+
+Json compute_results(const std::filesystem::path& folder) {
+  const std::string where = folder.string();
+  const Json manifest = read_manifest(folder);
+  const std::vector<ExamManifest> exams = manifest_exams(manifest, where + "/run.json");
+  const std::vector<ItemRecord> records = read_records(folder);
+  const std::vector<SessionRecord> sessions = read_sessions(folder);
+  const ByExam groups = group_by_exam(records, exams, where);
+
+  Json papers = Json::array();
+  Json items = to_json(ItemCounts{});
+  for (const ExamManifest& exam : exams) {
+    papers.push_back(exam_results(exam, groups.at(exam.key), where));
+    for (auto& [key, value] : items.items()) {
+      value = value.get<int64_t>() + count(papers.back()["items"], key.c_str());
+    }
+  }
+  const bool complete = count(items, "failed") == 0 && count(items, "unfinished") == 0;
+  const Json& model = member(manifest, "model", where);
+  return {{"schema", kResultsSchema},
+          {"digest", run_digest(records)},
+          {"complete", complete},
+          {"model", model},
+          {"items", std::move(items)},
+          {"tokens", token_results(sessions)},
+          {"speed", speed_results(sessions, records)},
+          {"memory", memory_results(sessions, int_member(model, "weight_bytes", where))},
+          {"exams", std::move(papers)},
+          {"fingerprint", member(manifest, "fingerprint", where)},
+          {"environment", member(manifest, "environment", where)}};
+}
+
+Json write_results(const std::filesystem::path& folder) {
+  Json results = compute_results(folder);
+  write_file_atomically(folder / "results.json",
+                        results.dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
+  return results;
+}
+
+Json read_results(const std::filesystem::path& folder) {
+  const std::filesystem::path path = folder / "results.json";
+  if (!std::filesystem::exists(path)) return compute_results(folder);
+  Json results = read_json(path);
+  const std::string where = path.string();
+  const std::string schema = string_member(results, "schema", where);
+  if (schema != kResultsSchema) {
+    throw fail(Code::kUnsupported,
+               "{}: schema: found \"{}\", need \"{}\". It was written by another version of keju",
+               where,
+               schema,
+               kResultsSchema);
+  }
+  return results;
+}
+
+}  // namespace keju

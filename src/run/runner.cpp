@@ -1,0 +1,251 @@
+// SPDX-License-Identifier: MIT
+#include "run/runner.h"
+
+#include <algorithm>
+#include <chrono>
+#include <unordered_set>
+
+#include "base/error.h"
+#include "base/mapped_file.h"
+#include "base/sha256.h"
+#include "run/manifest.h"
+#include "run/progress.h"
+#include "run/record.h"
+#include "run/request.h"
+#include "run/results.h"
+#include "run/run_lock.h"
+#include "run/speed.h"
+#include "run/store.h"
+#include "score/outcome.h"
+
+namespace keju {
+namespace {
+
+using Exams = std::vector<std::unique_ptr<Exam>>;
+
+// The items that are still to do, in the suites' order. A request's id is the item's place in that
+// order over all exams, so that a response finds its item without a table.
+class PendingItems : public RequestSource {
+ public:
+  PendingItems(const Exams& exams, RunStore& store) : exams_(exams) {
+    for (const std::unique_ptr<Exam>& exam : exams) {
+      starts_.push_back(total_);
+      total_ += exam->size();
+    }
+    for (const std::unique_ptr<Exam>& exam : exams) {
+      const std::unordered_set<std::string> finished = store.finished(exam_key(*exam));
+      for (int64_t i = 0; i < exam->size(); ++i) {
+        done_.push_back(!finished.empty() && finished.count(exam->item(i).id) > 0);
+        resumed_ += done_.back() ? 1 : 0;
+      }
+    }
+  }
+
+  std::optional<Request> next() override {
+    while (next_ < total_ && done_[static_cast<size_t>(next_)]) ++next_;
+    if (next_ == total_) return std::nullopt;
+    const auto [exam, index] = place(static_cast<uint64_t>(next_));
+    Request request = make_request(*exam, exam->item(index));
+    request.id = static_cast<uint64_t>(next_++);
+    ++handed_out_;
+    return request;
+  }
+
+  struct Place {
+    const Exam* exam;
+    int64_t index;
+  };
+
+  Place place(uint64_t id) const {
+    KEJU_CHECK(id < static_cast<uint64_t>(total_), "a response carries an unknown id");
+    const int64_t at = static_cast<int64_t>(id);
+    const auto after = std::upper_bound(starts_.begin(), starts_.end(), at);
+    const size_t exam = static_cast<size_t>(after - starts_.begin()) - 1;
+    return {exams_[exam].get(), at - starts_[exam]};
+  }
+
+  // Notes that `id` is answered. A model that answers twice would count an item twice.
+  void finish(uint64_t id) {
+    KEJU_CHECK(!done_[static_cast<size_t>(id)], "a response came twice");
+    done_[static_cast<size_t>(id)] = true;
+  }
+
+  int64_t total() const { return total_; }
+  int64_t resumed() const { return resumed_; }
+  int64_t handed_out() const { return handed_out_; }
+
+ private:
+  const Exams& exams_;
+  std::vector<int64_t> starts_;
+  std::vector<bool> done_;
+  int64_t total_ = 0, resumed_ = 0, next_ = 0, handed_out_ = 0;
+};
+
+StoredItem judge(const Exam& exam, int64_t index, Response response) {
+  ExamItem item = exam.item(index);
+  StoredItem stored;
+  ItemRecord& record = stored.record;
+  record.outcome = response.error.empty() ? score_item(item, exam.protocol(), response)
+                                          : Outcome(Failed{response.error});
+  record.exam = exam_key(exam);
+  record.prompt_hash = sha256_hex(item.prompt);
+  record.item = std::move(item.id);
+  record.subject = std::move(item.subject);
+  record.row = item.row;
+  record.gold = item.gold;
+  record.answer = std::move(item.answer);
+  record.response = std::move(response);
+  stored.position = index;
+  stored.doc = std::move(item.doc);
+  stored.prompt = std::move(item.prompt);
+  stored.continuations = std::move(item.continuations);
+  stored.options = std::move(item.options);
+  stored.aliases = std::move(item.aliases);
+  return stored;
+}
+
+void check_exams(const Exams& exams) {
+  if (exams.empty()) throw fail(Code::kUsage, "run: found no suite, need at least one");
+  std::unordered_set<std::string> keys;
+  for (const std::unique_ptr<Exam>& exam : exams) {
+    if (!keys.insert(exam_key(*exam)).second) {
+      throw fail(Code::kUsage,
+                 "run: {} is asked for twice. Name it once, or use two --out folders",
+                 exam_key(*exam));
+    }
+  }
+}
+
+// Opens the folder for this run: new, or the same run as before.
+void claim_folder(const std::filesystem::path& out, const Json& manifest) {
+  const std::filesystem::path path = out / "run.json";
+  // What is compared must have gone through the same writing and reading as what is on disk.
+  const std::string text = manifest.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+  if (std::filesystem::exists(path)) {
+    check_same_run(read_manifest(out), parse_json(text, path.string()), path.string());
+    return;
+  }
+  if (std::filesystem::exists(out / "run.db")) {
+    throw fail(
+        Code::kInput, "{}: found run.db without run.json. Choose another --out", out.string());
+  }
+  write_file_atomically(path, text);
+}
+
+double unix_now_s() {
+  return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
+}
+
+// One process's pass over the items that are left.
+class Pass {
+ public:
+  Pass(LanguageModel& model, const Exams& exams, const RunOptions& options, RunStore& store)
+      : options_(options), store_(store), source_(exams, store), meter_(options.progress) {
+    record_.id = store.begin_session(options.environment, unix_now_s(), options.load_s);
+    session_ = model.start(source_);
+  }
+
+  // Returns when all is done or the run is cancelled.
+  void work() {
+    report(nullptr);
+    try {
+      examine();
+    } catch (...) {
+      keep_finished();
+      throw;
+    }
+    note();
+    store_.commit(record_);
+    report(nullptr, Meter::kAlways);
+  }
+
+  int64_t resumed() const { return source_.resumed(); }
+
+ private:
+  void examine() {
+    while (!cancelled()) {
+      std::optional<Response> response = session_->next();
+      if (!response) break;
+      const auto [exam, index] = source_.place(response->id);
+      source_.finish(response->id);
+      StoredItem item = judge(*exam, index, std::move(*response));
+      item.session = record_.id;
+      store_.put(item);
+      ++record_.items;
+      note();
+      store_.commit_if_due(record_);
+      report(exam);
+    }
+  }
+
+  // A model that gives up takes no finished item with it. If it is the store that failed, this
+  // fails too, and the first error is the one to tell.
+  void keep_finished() {
+    try {
+      store_.commit(record_);
+    } catch (const Error&) {
+    }
+  }
+
+  bool cancelled() const { return options_.cancel != nullptr && options_.cancel->load(); }
+
+  void note() {
+    record_.stats = session_->stats();
+    record_.wall_s = meter_.elapsed_s();
+    record_.peak_rss_bytes = peak_rss_bytes();
+  }
+
+  void report(const Exam* exam, Meter::When when = Meter::kWhenDue) {
+    Work work;
+    work.total = source_.total();
+    work.resumed = source_.resumed();
+    work.done = record_.items;
+    work.handed_out = source_.handed_out();
+    work.stats = record_.stats;
+    meter_.tell(exam == nullptr ? "" : exam_key(*exam), work, when);
+  }
+
+  const RunOptions& options_;
+  RunStore& store_;
+  PendingItems source_;
+  std::unique_ptr<Session> session_;
+  SessionRecord record_;
+  Meter meter_;
+};
+
+}  // namespace
+
+RunSummary run_exams(LanguageModel& model, const Exams& exams, const RunOptions& options) {
+  check_exams(exams);
+  std::error_code error;
+  std::filesystem::create_directories(options.out, error);
+  if (error) throw fail(Code::kIo, "{}: create: {}", options.out.string(), error.message());
+  const RunLock lock(options.out, "run.lock");
+  claim_folder(options.out,
+               make_manifest(model.facts(), exams, options.model_name, options.environment));
+
+  RunSummary summary;
+  {
+    RunStore store(options.out, "run.db");
+    try {
+      Pass pass(model, exams, options, store);
+      summary.resumed = pass.resumed();
+      pass.work();
+    } catch (const Error& failure) {
+      if (failure.code() != Code::kIo) throw;
+      throw fail(Code::kIo, "{} ({} items of this start are kept)", failure.what(), store.kept());
+    }
+    store.close();
+  }
+  const Json results = write_results(options.out);
+  summary.complete = results["complete"].get<bool>();
+  summary.total = results["items"]["total"].get<int64_t>();
+  summary.scored = results["items"]["scored"].get<int64_t>();
+  summary.unscored = results["items"]["unscored"].get<int64_t>();
+  summary.failed = results["items"]["failed"].get<int64_t>();
+  summary.digest = results["digest"].get<std::string>();
+  summary.results = options.out / "results.json";
+  return summary;
+}
+
+}  // namespace keju
