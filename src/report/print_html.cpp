@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: MIT
+#include <algorithm>
+
+#include "base/error.h"
+#include "report/escape.h"
+#include "report/page_assets.h"
+#include "report/print.h"
+
+namespace keju {
+namespace {
+
+// Both languages stand in the page; a style rule hides one.
+std::string both(const Text& text, size_t most = kMostShown) {
+  if (text.same()) return html(text.en, most);
+  return fmt::format("<span lang=\"zh\">{}</span><span lang=\"en\">{}</span>",
+                     html(text.zh, most),
+                     html(text.en, most));
+}
+
+// A paragraph.
+std::string note_html(const char* classes, const Text& text) {
+  return fmt::format("<p class=\"{}\">{}</p>\n", classes, both(text, kLongestNote));
+}
+
+std::string list(const std::vector<Text>& texts) {
+  if (texts.empty()) return "";
+  std::string out = "<ul class=\"facts\">";
+  for (const Text& text : texts) out += "<li>" + both(text) + "</li>";
+  return out + "</ul>\n";
+}
+
+// The place of `value` on a drawing 100 units wide.
+std::string place(const Range& range, double value) {
+  const double span = range.to - range.from;
+  const double share = span > 0 ? (value - range.from) / span : 0;
+  return fmt::format("{:.2f}", 100 * std::clamp(share, 0.0, 1.0));
+}
+
+// A line from low to high with the score as a dot and the chance level dashed; the numbers stand
+// beside it in text, so it says nothing to a screen reader.
+std::string drawing(const Range& range) {
+  std::string out =
+      "<svg viewBox=\"0 0 100 14\" preserveAspectRatio=\"none\" aria-hidden=\"true\">"
+      "<line class=\"axis\" x1=\"0\" y1=\"7\" x2=\"100\" y2=\"7\"/>";
+  if (range.chance) {
+    const std::string x = place(range, *range.chance);
+    out += fmt::format("<line class=\"chance\" x1=\"{0}\" y1=\"0\" x2=\"{0}\" y2=\"14\"/>", x);
+  }
+  out += fmt::format("<line class=\"whisker\" x1=\"{}\" y1=\"7\" x2=\"{}\" y2=\"7\"/>",
+                     place(range, range.low),
+                     place(range, range.high));
+  const std::string x = place(range, range.value);
+  return out +
+         fmt::format("<ellipse class=\"point\" cx=\"{}\" cy=\"7\" rx=\"2.6\" ry=\"4\"/></svg>", x);
+}
+
+std::string class_of(const Column& column) {
+  switch (column.kind) {
+    case Column::Kind::kModel:
+      return "model";
+    case Column::Kind::kRank:
+      return "rank";
+    case Column::Kind::kText:
+      return "text";
+    case Column::Kind::kNumber:
+      break;
+  }
+  if (column.id == "score" || column.id == "interval") return column.id;
+  return "number";
+}
+
+// What sorting goes by: the number in full, the middle of an interval; nothing for texts.
+std::string sort_value(const Cell& cell, const Column& column) {
+  if (column.kind == Column::Kind::kModel || column.kind == Column::Kind::kText) return "";
+  std::string value;
+  if (cell.value.is_number()) value = cell.value.dump();
+  if (cell.value.is_array()) value = cell.value[0].dump();
+  return fmt::format(" data-v=\"{}\"", html(value));
+}
+
+std::string cell_html(const Cell& cell, const Column& column) {
+  std::string content;
+  // Marks stand before the number, so that numbers line up at the right.
+  for (const Text& mark : cell.marks) {
+    content += "<span class=\"mark\">" + both(mark) + "</span> ";
+  }
+  if (cell.range) content += drawing(*cell.range) + " <span class=\"ends\">";
+  content += both(cell.text);
+  if (cell.range) content += "</span>";
+  std::string classes = class_of(column);
+  if (column.kind == Column::Kind::kModel) {
+    return fmt::format("<th scope=\"row\" class=\"{}\">{}</th>", classes, content);
+  }
+  if (cell.best) classes += " best";
+  if (cell.value.is_null() && column.kind == Column::Kind::kNumber) classes += " none";
+  return fmt::format("<td class=\"{}\"{}>{}</td>", classes, sort_value(cell, column), content);
+}
+
+std::string table_html(const Table& table) {
+  // A wide table scrolls in its frame, which the keyboard must reach.
+  std::string out = fmt::format(
+      "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-labelledby=\"title-{0}\">\n"
+      "<table>\n<caption class=\"hidden\">{1}</caption>\n<thead><tr>",
+      html(table.id),
+      both(table.title));
+  for (const Column& column : table.columns) {
+    const bool falling = column.kind == Column::Kind::kNumber;
+    std::string title = both(column.title);
+    if (!column.sub.empty()) title += " <span class=\"sub\">" + both(column.sub) + "</span>";
+    out += fmt::format("<th scope=\"col\" class=\"{}\"{}>{}</th>",
+                       class_of(column),
+                       falling ? " data-first=\"falling\"" : "",
+                       title);
+  }
+  out += "</tr></thead>\n<tbody>\n";
+  for (const auto& row : table.rows) {
+    out += "<tr>";
+    for (size_t i = 0; i < row.size(); ++i) out += cell_html(row[i], table.columns[i]);
+    out += "</tr>\n";
+  }
+  return out + "</tbody>\n</table>\n</div>\n";
+}
+
+std::string inside_html(const Table& table) {
+  std::string out = list(table.facts);
+  if (!table.about.empty()) out += note_html("note about", table.about);
+  out += table_html(table);
+  for (const Text& note : table.notes) out += note_html("note", note);
+  return out;
+}
+
+std::string section_html(const Table& table) {
+  const std::string title = both(table.title);
+  if (table.folded) {
+    return fmt::format(
+        "<details class=\"fold\" id=\"{0}\">\n<summary id=\"title-{0}\">{1}</summary>\n{2}"
+        "</details>\n",
+        html(table.id),
+        title,
+        inside_html(table));
+  }
+  return fmt::format("<section id=\"{0}\">\n<h2 id=\"title-{0}\">{1}</h2>\n{2}</section>\n",
+                     html(table.id),
+                     title,
+                     inside_html(table));
+}
+
+std::string head_html(const Leaderboard& board) {
+  // Nothing may be fetched, and no script or style but ours runs, whatever a run folder contains.
+  const std::string policy = fmt::format(
+      "default-src 'none'; style-src '{}'; script-src '{}'; base-uri 'none'; "
+      "form-action 'none'",
+      csp_hash(kPageCss),
+      csp_hash(kPageJs));
+  return fmt::format(
+      "<!DOCTYPE html>\n<html lang=\"zh\">\n<head>\n<meta charset=\"utf-8\">\n"
+      "<meta http-equiv=\"Content-Security-Policy\" content=\"{}\">\n"
+      "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
+      "<meta name=\"referrer\" content=\"no-referrer\">\n"
+      "<title>{} · {}</title>\n<style>{}</style>\n</head>\n",
+      policy,
+      html(board.title.zh),
+      html(board.title.en),
+      kPageCss);
+}
+
+std::string navigation_html(const Leaderboard& board) {
+  std::string out = "<nav aria-label=\"boards\"><ul>\n";
+  for (const Table& table : board.tables) {
+    if (table.folded) continue;
+    out += fmt::format("<li><a href=\"#{}\">{}</a></li>\n", html(table.id), both(table.title));
+  }
+  return out + "</ul></nav>\n";
+}
+
+}  // namespace
+
+std::string print_html(const Leaderboard& board) {
+  std::string out = head_html(board);
+  out +=
+      "<body>\n"
+      "<input class=\"lang\" type=\"radio\" name=\"lang\" id=\"lang-zh\" checked "
+      "aria-label=\"中文\">\n"
+      "<input class=\"lang\" type=\"radio\" name=\"lang\" id=\"lang-en\" aria-label=\"English\">\n"
+      "<header><div class=\"wrap\">\n<div class=\"seal\" aria-hidden=\"true\">榜</div>\n"
+      "<div class=\"name\"><h1>" +
+      both(board.title) + "</h1>\n" + list(board.summary) +
+      "</div>\n<div class=\"switch\"><label for=\"lang-zh\">中文</label>"
+      "<label for=\"lang-en\">English</label></div>\n</div></header>\n<main class=\"wrap\">\n";
+  out += navigation_html(board);
+  for (const Table& table : board.tables) out += section_html(table);
+  const Text foot{"由 keju 生成。每个数字都注明协议、题数与区间；协议不同的行从不并排名次。",
+                  "Made by keju. Every number names its protocol, items and interval; rows under "
+                  "different protocols are never ranked together."};
+  out += "</main>\n<footer><div class=\"wrap\">" + both(foot) + "</div></footer>\n<script>";
+  out += kPageJs;
+  return out + "</script>\n</body>\n</html>\n";
+}
+
+}  // namespace keju

@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: MIT
+#include "report/run_view.h"
+
+#include <cmath>
+
+#include "base/error.h"
+#include "base/json.h"
+#include "run/results.h"
+
+namespace keju {
+namespace {
+
+// A value and its place, for messages.
+class Field {
+ public:
+  Field(const Json& json, std::string where) : json_(json), where_(std::move(where)) {}
+
+  Field at(const char* key) const { return Field(member(json_, key, where_), where_ + ": " + key); }
+  std::string text(const char* key) const { return string_member(json_, key, where_); }
+  int64_t integer(const char* key) const { return int_member(json_, key, where_); }
+
+  double number(const char* key) const {
+    const double value = number_member(json_, key, where_);
+    if (!std::isfinite(value)) {
+      throw fail(Code::kInput, "{}: {}: found a number out of range", where_, key);
+    }
+    return value;
+  }
+
+  bool boolean(const char* key) const {
+    const Json& value = member(json_, key, where_);
+    if (!value.is_boolean()) {
+      throw fail(Code::kInput, "{}: {}: found {}, need a boolean", where_, key, value.type_name());
+    }
+    return value.get<bool>();
+  }
+
+  std::optional<double> maybe_number(const char* key) const {
+    if (member(json_, key, where_).is_null()) return std::nullopt;
+    return number(key);
+  }
+
+  std::optional<int64_t> maybe_integer(const char* key) const {
+    if (member(json_, key, where_).is_null()) return std::nullopt;
+    return integer(key);
+  }
+
+  bool is_null() const { return json_.is_null(); }
+
+  template <typename Visit>
+  void each(const char* key, Visit visit) const {
+    const Json& list = member(json_, key, where_);
+    if (!list.is_array()) {
+      throw fail(Code::kInput, "{}: {}: found {}, need an array", where_, key, list.type_name());
+    }
+    for (size_t i = 0; i < list.size(); ++i) {
+      visit(Field(list[i], fmt::format("{}: {}[{}]", where_, key, i)));
+    }
+  }
+
+ private:
+  const Json& json_;
+  std::string where_;
+};
+
+EstimateView estimate(const Field& field) {
+  return {field.maybe_number("value"),
+          field.maybe_number("se"),
+          field.maybe_number("low"),
+          field.maybe_number("high"),
+          field.integer("n")};
+}
+
+CountsView counts(const Field& field) {
+  return {field.integer("total"),
+          field.integer("scored"),
+          field.integer("unscored"),
+          field.integer("failed"),
+          field.integer("unfinished")};
+}
+
+PercentilesView percentiles(const Field& field) {
+  return {field.maybe_number("p50"), field.maybe_number("p90"), field.maybe_number("p99")};
+}
+
+void read_identity(const Field& field, ExamView& exam) {
+  exam.key = field.text("key");
+  exam.suite = field.text("suite");
+  exam.title_zh = field.at("title").text("zh");
+  exam.title_en = field.at("title").text("en");
+  exam.protocol = field.text("protocol");
+  exam.about = field.text("about");
+  exam.task = field.text("task");
+  exam.metric = field.text("metric");
+  exam.score_rule = field.text("score_rule");
+  exam.split = field.text("split");
+  exam.suite_hash = field.text("suite_hash");
+  exam.data_hash = field.text("data_hash");
+  exam.data_hash_matches_card = field.boolean("data_hash_matches_card");
+  exam.item_set = field.text("item_set");
+  exam.first_prompt_sha256 = field.text("first_prompt_sha256");
+  exam.average = field.text("average");
+  exam.digest = field.text("digest");
+  exam.version = field.integer("version");
+  exam.shots = field.integer("shots");
+  exam.limit = field.maybe_integer("limit");
+  exam.subjects_total = field.integer("subjects_total");
+  const Field generate = field.at("generate");
+  if (!generate.is_null()) exam.max_tokens = generate.integer("max_tokens");
+}
+
+void read_scores(const Field& field, ExamView& exam) {
+  exam.items = counts(field.at("items"));
+  exam.score = estimate(field.at("score"));
+  exam.micro = estimate(field.at("micro"));
+  exam.macro = estimate(field.at("macro"));
+  const Field completed = field.at("completed_only");
+  if (!completed.is_null()) exam.completed_only = estimate(completed);
+  exam.chance = field.maybe_number("chance");
+  exam.at_chance = field.boolean("at_chance");
+  exam.ties = field.maybe_integer("ties");
+  exam.cap_hits = field.maybe_integer("cap_hits");
+  exam.truncated_items = field.integer("truncated_items");
+  const Field extraction = field.at("extraction");
+  if (!extraction.is_null()) {
+    exam.extracted = extraction.integer("extracted");
+    exam.ambiguous = extraction.integer("ambiguous");
+    exam.not_extracted = extraction.integer("none");
+  }
+  const char* const average = exam.average == "macro" ? "macro" : "micro";
+  field.each("also", [&](const Field& rule) {
+    exam.also.push_back({rule.text("rule"), rule.maybe_number(average)});
+  });
+  field.each("categories", [&](const Field& part) {
+    PartView category{part.text("id"),
+                      part.text("id"),
+                      part.text("id"),
+                      part.integer("subjects"),
+                      counts(part.at("items")),
+                      {}};
+    category.score = estimate(part.at(average));
+    exam.categories.push_back(std::move(category));
+  });
+  field.each("subjects", [&](const Field& part) {
+    exam.subjects.push_back({part.text("id"),
+                             part.text("zh"),
+                             part.text("en"),
+                             1,
+                             counts(part.at("items")),
+                             estimate(part)});
+  });
+}
+
+void read_speed(const Field& root, RunView& run) {
+  const Field tokens = root.at("tokens");
+  run.tokens_naive = tokens.integer("naive");
+  run.tokens_computed = tokens.integer("computed");
+  const Field speed = root.at("speed");
+  run.prefill_tokens_per_s = speed.maybe_number("prefill_tokens_per_s");
+  run.decode_tokens_per_s = speed.maybe_number("decode_tokens_per_s");
+  run.items_per_s = speed.maybe_number("items_per_s");
+  run.prefill_s = speed.number("prefill_s");
+  run.decode_s = speed.number("decode_s");
+  run.load_s = speed.number("load_s");
+  run.wall_s = speed.number("wall_s");
+  run.sessions = speed.integer("sessions");
+  run.ttft_s = percentiles(speed.at("ttft_s"));
+  run.tpot_s = percentiles(speed.at("tpot_s"));
+  run.latency_s = percentiles(speed.at("latency_s"));
+  const Field memory = root.at("memory");
+  run.weights_bytes = memory.integer("weights_bytes");
+  run.kv_peak_bytes = memory.integer("kv_peak_bytes");
+  run.peak_rss_bytes = memory.integer("peak_rss_bytes");
+  run.promise_bytes = memory.integer("promise_bytes");
+}
+
+}  // namespace
+
+RunView read_run(const std::filesystem::path& folder) {
+  const Json results = read_results(folder);
+  const Field root(results, (folder / "results.json").string());
+  RunView run;
+  // "runs/x/" has an empty last name.
+  const std::filesystem::path path = std::filesystem::absolute(folder).lexically_normal();
+  run.folder = (path.has_filename() ? path.filename() : path.parent_path().filename()).string();
+  const Field model = root.at("model");
+  run.model = model.text("name");
+  run.family = model.text("family");
+  run.weights_digest = model.text("weights_digest");
+  run.tokenizer_digest = model.text("tokenizer_digest");
+  run.template_hash = model.text("template_hash");
+  run.numeric_mode = model.text("numeric_mode");
+  run.parameters = model.integer("parameters");
+  run.digest = root.text("digest");
+  run.complete = root.boolean("complete");
+  run.items = counts(root.at("items"));
+  read_speed(root, run);
+  root.each("exams", [&](const Field& field) {
+    ExamView exam;
+    read_identity(field, exam);
+    read_scores(field, exam);
+    run.exams.push_back(std::move(exam));
+  });
+  return run;
+}
+
+}  // namespace keju

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace keju {
+
+// What the report takes from a results.json. The file may come from anybody: each field is checked
+// for its type on reading, and no string in it is trusted.
+
+struct EstimateView {
+  std::optional<double> value, se, low, high;
+  int64_t n = 0;
+};
+
+struct CountsView {
+  int64_t total = 0, scored = 0, unscored = 0, failed = 0, unfinished = 0;
+  bool complete() const { return failed == 0 && unfinished == 0; }
+};
+
+struct PartView {  // a category or a subject
+  std::string id, zh, en;
+  int64_t subjects = 1;
+  CountsView items;
+  EstimateView score;
+};
+
+struct AlsoView {  // the score under another rule, by the headline's kind of average
+  std::string rule;
+  std::optional<double> value;
+};
+
+struct ExamView {
+  std::string key, suite, title_zh, title_en, protocol, about, task, metric, score_rule, split;
+  std::string suite_hash, data_hash, item_set, first_prompt_sha256, average, digest;
+  int64_t version = 0, shots = 0, subjects_total = 0, truncated_items = 0;
+  std::optional<int64_t> limit, ties, cap_hits, max_tokens;
+  bool data_hash_matches_card = false, at_chance = false;
+  CountsView items;
+  EstimateView score, micro, macro, completed_only;
+  std::optional<double> chance;
+  std::optional<int64_t> extracted, ambiguous, not_extracted;
+  std::vector<PartView> categories, subjects;
+  std::vector<AlsoView> also;
+
+  bool lower_is_better() const { return metric == "bits_per_byte"; }
+};
+
+struct PercentilesView {
+  std::optional<double> p50, p90, p99;
+};
+
+struct RunView {
+  std::string folder;  // its last name
+  std::string model, family, weights_digest, tokenizer_digest, template_hash, numeric_mode;
+  std::string digest;
+  bool complete = false;
+  CountsView items;
+  int64_t parameters = 0, tokens_naive = 0, tokens_computed = 0, sessions = 0;
+  std::optional<double> prefill_tokens_per_s, decode_tokens_per_s, items_per_s;
+  double prefill_s = 0, decode_s = 0, load_s = 0, wall_s = 0;
+  PercentilesView ttft_s, tpot_s, latency_s;
+  int64_t weights_bytes = 0, kv_peak_bytes = 0, peak_rss_bytes = 0, promise_bytes = 0;
+  std::vector<ExamView> exams;
+};
+
+// Errors: those of read_results; Error(kInput) names the field that is missing or of another type.
+RunView read_run(const std::filesystem::path& folder);
+
+}  // namespace keju

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: MIT
+#include "report/table_parts.h"
+
+#include <algorithm>
+
+#include "report/format.h"
+
+namespace keju {
+
+const Text kNone{"—"};
+const Text kChanceMark{"≈ 随机", "≈ chance"};
+
+Cell text_cell(const Text& text) { return {text, text.en}; }
+Cell count_cell(int64_t n) { return {grouped(n), n}; }
+
+void mark_best(Table& table, const std::vector<std::string>& columns, bool lower_is_better) {
+  const auto begin = table.columns.begin(), end = table.columns.end();
+  const auto rank = static_cast<size_t>(
+      std::find_if(begin, end, [](const Column& c) { return c.id == "rank"; }) - begin);
+  const auto counts = [&](const std::vector<Cell>& row, size_t c) {
+    const bool ranked = rank == table.columns.size() || !row[rank].value.is_null();
+    return ranked && row[c].value.is_number();
+  };
+  for (size_t c = 0; c < table.columns.size(); ++c) {
+    const std::string& id = table.columns[c].id;
+    if (std::find(columns.begin(), columns.end(), id) == columns.end()) continue;
+    std::optional<double> best;
+    int numbers = 0;
+    for (const auto& row : table.rows) {
+      if (!counts(row, c)) continue;
+      const double value = row[c].value.get<double>();
+      if (!best || (lower_is_better ? value < *best : value > *best)) best = value;
+      ++numbers;
+    }
+    if (numbers < 2) continue;
+    for (auto& row : table.rows) {
+      row[c].best = counts(row, c) && row[c].value.get<double>() == *best;
+    }
+  }
+}
+
+}  // namespace keju
