@@ -18,7 +18,8 @@
 // width, V vocabulary, R rows that need logits.
 //
 // What every backend promises (engine tests hold each of them bitwise):
-//   - a row's results depend on (weights, op, that row's inputs, its absolute position, the keys and
+//   - a row's results depend on (weights, op, that row's inputs, its absolute position, the keys
+//   and
 //     values of its own path), never on which other rows stand in the step, on T or on threads;
 //   - each output element sums over its inner dimension in one ascending order;
 //   - exact mode on x86-64 is one arithmetic: f32 with fused multiply-add in the order stated at
@@ -27,7 +28,8 @@
 // Threads: one thread calls a backend at a time. Errors: Error(kDevice), Error(kUnsupported).
 namespace keju {
 
-inline constexpr int kPagePositions = 64;  // positions per KV page; page p of a path holds [64p, 64p+64)
+inline constexpr int kPagePositions =
+    64;  // positions per KV page; page p of a path holds [64p, 64p+64)
 
 // Rows of activations on the device, in the backend's activation type (f32 on the CPU).
 struct Rows {
@@ -37,7 +39,8 @@ struct Rows {
   int64_t stride = 0;  // elements from one row to the next, >= width
 };
 
-// The same rows seen as heads: element e of head h of row t is data[t*row_stride + h*head_stride + e].
+// The same rows seen as heads: element e of head h of row t is data[t*row_stride + h*head_stride +
+// e].
 struct Heads {
   float* data = nullptr;
   int64_t heads = 0;
@@ -56,8 +59,8 @@ class Matrix {
   int64_t resident_bytes = 0;
 };
 
-// Where a matrix comes from: pieces of rows in host memory (usually a mapped file), in order. Pieces
-// let fused or grouped checkpoint tensors be taken apart and put together without a copy.
+// Where a matrix comes from: pieces of rows in host memory (usually a mapped file), in order.
+// Pieces let fused or grouped checkpoint tensors be taken apart and put together without a copy.
 struct MatrixSource {
   struct Piece {
     const std::byte* data = nullptr;  // first row
@@ -94,7 +97,7 @@ struct NormSpec {
   const Vector* weight = nullptr;  // [D]; null: all ones
   const Vector* bias = nullptr;    // [D] or null
   float eps = 1e-5f;
-  bool one_plus_weight = false;    // scale by 1 + weight (Gemma)
+  bool one_plus_weight = false;  // scale by 1 + weight (Gemma)
 };
 
 enum class Activation { kSilu, kGeluTanh, kGeluErf, kRelu, kRelu2, kGeluQuick };
@@ -113,7 +116,11 @@ enum class RopeStyle {
 };
 
 struct HeadNormSpec {
-  enum class Scope { kNone, kHead, kRow };  // statistics over one head, or over all heads of the row
+  enum class Scope {
+    kNone,
+    kHead,
+    kRow
+  };  // statistics over one head, or over all heads of the row
   Scope scope = Scope::kNone;
   NormSpec norm;  // weight of E elements (shared by heads) or heads·E
 };
@@ -124,11 +131,11 @@ struct QkvSpec {
   HeadNormSpec q_norm{}, k_norm{};
   bool norm_after_rope = false;
   RopeStyle rope_style = RopeStyle::kHalf;
-  int64_t rope_offset = 0;       // first rotated element of a head
-  int64_t rope_dim = 0;          // rotated elements; 0: no rotary embedding
+  int64_t rope_offset = 0;           // first rotated element of a head
+  int64_t rope_dim = 0;              // rotated elements; 0: no rotary embedding
   const Vector* rope_cos = nullptr;  // [positions, rope_dim/2]
   const Vector* rope_sin = nullptr;
-  const Vector* q_scale = nullptr;   // [positions], multiplies q (log-n attention) or null
+  const Vector* q_scale = nullptr;  // [positions], multiplies q (log-n attention) or null
 };
 
 // The keys and values of all layers, in pages. Layout is the backend's own; fresh pages hold zeros.
@@ -148,8 +155,8 @@ class KvPages {
  public:
   virtual ~KvPages() = default;
   KvShape shape;
-  int64_t pages = 0;      // capacity
-  int64_t page_bytes = 0; // of all layers together
+  int64_t pages = 0;       // capacity
+  int64_t page_bytes = 0;  // of all layers together
 };
 
 // A run of rows of one path at consecutive positions. Row row0+i stands at position pos0+i and sees
@@ -158,17 +165,18 @@ struct Segment {
   int32_t row0 = 0;
   int32_t rows = 0;
   int32_t pos0 = 0;
-  const int32_t* pages = nullptr;  // host; page ids of the path, entry p for positions [64p, 64p+64)
-  bool generated = false;          // rows of the decode role (see engine: kernels by role)
+  const int32_t* pages =
+      nullptr;             // host; page ids of the path, entry p for positions [64p, 64p+64)
+  bool generated = false;  // rows of the decode role (see engine: kernels by role)
 };
 
 struct AttentionSpec {
   int64_t layer = 0;
   float scale = 1;
-  float softcap = 0;                // cap·tanh(score/cap); 0: off
-  int64_t window = 0;               // keys at positions > pos - window; 0: all
-  const Vector* alibi = nullptr;    // [H] slopes: score += slope·(j - pos) or null
-  const Vector* sinks = nullptr;    // [H] extra logit in each softmax, without a value, or null
+  float softcap = 0;              // cap·tanh(score/cap); 0: off
+  int64_t window = 0;             // keys at positions > pos - window; 0: all
+  const Vector* alibi = nullptr;  // [H] slopes: score += slope·(j - pos) or null
+  const Vector* sinks = nullptr;  // [H] extra logit in each softmax, without a value, or null
 };
 
 struct RouteSpec {
@@ -176,34 +184,34 @@ struct RouteSpec {
   Score score = Score::kSoftmax;
   bool softmax_after_topk = false;  // gpt-oss: softmax over the chosen logits
   int64_t experts = 0;
-  int64_t chosen = 0;               // k
-  bool normalise = false;           // divide the chosen weights by their sum (+1e-20)
-  float scale = 1;                  // multiplies the chosen weights
+  int64_t chosen = 0;                  // k
+  bool normalise = false;              // divide the chosen weights by their sum (+1e-20)
+  float scale = 1;                     // multiplies the chosen weights
   const Vector* correction = nullptr;  // [E] added for choosing only (DeepSeek-V3) or null
-  int64_t groups = 1;               // experts in equal groups; only topk_groups groups are open
+  int64_t groups = 1;                  // experts in equal groups; only topk_groups groups are open
   int64_t topk_groups = 1;
-  bool group_score_top2 = false;    // a group's score: sum of its two best, else its best
+  bool group_score_top2 = false;  // a group's score: sum of its two best, else its best
 };
 
 struct ExpertWeights {
-  std::vector<const Matrix*> gate_up;  // per expert [2F, D], gate rows first
-  std::vector<const Matrix*> down;     // per expert [D, F]
+  std::vector<const Matrix*> gate_up;       // per expert [2F, D], gate rows first
+  std::vector<const Matrix*> down;          // per expert [D, F]
   std::vector<const Vector*> gate_up_bias;  // per expert or empty
   std::vector<const Vector*> down_bias;
 };
 
 struct HeadSpec {
-  float scale = 1;              // logits *= scale
-  float softcap = 0;            // then cap·tanh(logit/cap)
-  const Vector* bias = nullptr; // [V], added before the scale
-  int top = 0;                  // how many best (id, logit) pairs to return per row
+  float scale = 1;               // logits *= scale
+  float softcap = 0;             // then cap·tanh(logit/cap)
+  const Vector* bias = nullptr;  // [V], added before the scale
+  int top = 0;                   // how many best (id, logit) pairs to return per row
 };
 
 struct HeadRow {
-  double log_sum_exp = 0;       // over the whole vocabulary
-  int32_t best_id = 0;          // lowest id among equal logits
+  double log_sum_exp = 0;  // over the whole vocabulary
+  int32_t best_id = 0;     // lowest id among equal logits
   float best_logit = 0;
-  std::vector<float> wanted;    // logits of the ids asked for, in their order
+  std::vector<float> wanted;                   // logits of the ids asked for, in their order
   std::vector<std::pair<int32_t, float>> top;  // descending logit, ties by lower id
 };
 
@@ -226,8 +234,9 @@ class Backend {
   virtual std::unique_ptr<KvPages> make_kv_pages(const KvShape& shape, int64_t pages) = 0;
   // Grows to at least `pages`, keeping contents and ids.
   virtual void grow_kv_pages(KvPages& kv, int64_t pages) = 0;
-  // Copies of the first positions of pages within one layer, done in the order given: a branch of the
-  // token trie takes over the part-filled page of its parent, after the parent's rows are written.
+  // Copies of the first positions of pages within one layer, done in the order given: a branch of
+  // the token trie takes over the part-filled page of its parent, after the parent's rows are
+  // written.
   virtual void copy_pages(KvPages& kv, int64_t layer, std::span<const PageCopy> copies) = 0;
   virtual float* allocate(int64_t elements) = 0;  // activations
   virtual void release(float* memory) = 0;
@@ -256,14 +265,23 @@ class Backend {
 
   // See QkvSpec. q [T, H, E] is changed in place; k (K heads) and v go to the pages of `layer`.
   // k_shared: one head that is appended to every key (MLA's rotary part), or data == nullptr.
-  virtual void qkv_post(Heads q, Heads k, Heads k_shared, Heads v, const QkvSpec& spec,
-                        std::span<const Segment> segments, int64_t layer, KvPages& kv) = 0;
+  virtual void qkv_post(Heads q,
+                        Heads k,
+                        Heads k_shared,
+                        Heads v,
+                        const QkvSpec& spec,
+                        std::span<const Segment> segments,
+                        int64_t layer,
+                        KvPages& kv) = 0;
 
-  // out[t, h] = softmax over the visible positions j of (q·k_j·scale, soft-capped, biased) times v_j.
-  // Scores sum over E ascending; the maximum is taken first; exp sums in 16 lanes by j mod 16;
+  // out[t, h] = softmax over the visible positions j of (q·k_j·scale, soft-capped, biased) times
+  // v_j. Scores sum over E ascending; the maximum is taken first; exp sums in 16 lanes by j mod 16;
   // values add in ascending j. out [T, H·v_size].
-  virtual void attention(Heads q, const KvPages& kv, const AttentionSpec& spec,
-                         std::span<const Segment> segments, Rows out) = 0;
+  virtual void attention(Heads q,
+                         const KvPages& kv,
+                         const AttentionSpec& spec,
+                         std::span<const Segment> segments,
+                         Rows out) = 0;
 
   // out[t, f] = act(gate_up[t, f]) · gate_up[t, F + f].  gate_up [T, 2F], out [T, F].
   virtual void glu(Rows gate_up, const GluSpec& spec, Rows out) = 0;
@@ -271,12 +289,18 @@ class Backend {
 
   // logits [T, experts] → ids, weights: host arrays [T·chosen]. Ties go to the lower id; chosen
   // experts stand in descending order of score.
-  virtual void route(Rows logits, const RouteSpec& spec, std::span<int32_t> ids,
+  virtual void route(Rows logits,
+                     const RouteSpec& spec,
+                     std::span<int32_t> ids,
                      std::span<float> weights) = 0;
 
   // out[t] += Σ_j weights[t, j] · down_e(glu(gate_up_e(x[t]))), j ascending, e = ids[t, j].
-  virtual void experts(Rows x, std::span<const int32_t> ids, std::span<const float> weights,
-                       const ExpertWeights& experts, const GluSpec& glu, Rows out) = 0;
+  virtual void experts(Rows x,
+                       std::span<const int32_t> ids,
+                       std::span<const float> weights,
+                       const ExpertWeights& experts,
+                       const GluSpec& glu,
+                       Rows out) = 0;
 
   // x[t, d] *= sigmoid(gate[t, 0]).  gate [T, 1] (Qwen2-MoE's shared expert).
   virtual void sigmoid_scale(Rows x, Rows gate) = 0;
@@ -291,8 +315,11 @@ class Backend {
 
   // Logits of each row of x against all of w [V, D], reduced on the fly: nothing of size [R, V] is
   // stored. wanted[i]: ids to pick for row i. The sum of exponentials runs over tiles of 1,024
-  // columns in ascending order: per tile 16 lanes in f32 around the tile's maximum, tiles in double.
-  virtual std::vector<HeadRow> head(Rows x, const Matrix& w, const HeadSpec& spec,
+  // columns in ascending order: per tile 16 lanes in f32 around the tile's maximum, tiles in
+  // double.
+  virtual std::vector<HeadRow> head(Rows x,
+                                    const Matrix& w,
+                                    const HeadSpec& spec,
                                     std::span<const std::vector<int32_t>> wanted) = 0;
 
   // The logits themselves, [R, V] to host memory, for sampling and for --logits.

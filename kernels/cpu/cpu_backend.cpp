@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "kernels/cpu/cpu_isa.h"
+#include "kernels/cpu/fast_backend.h"
 #include "kernels/cpu/lanes_backend.h"
 #include "kernels/cpu/plain_backend.h"
 
@@ -38,11 +39,22 @@ std::unique_ptr<Backend> make_cpu_backend(const CpuOptions& options) {
   facts.device = cpu_name();
   facts.isa = choose_isa(detect_cpu_features(), requested);
   facts.threads = options.threads > 0 ? options.threads : usable_cores();
+  const bool plain = facts.isa == "plain";
+  const bool has_vnni = facts.isa == "avx512_vnni" || facts.isa == "avx512_bf16";
   if (options.mode == NumericMode::kFast) {
-    throw fail(Code::kUnsupported, "cpu: mode: found \"fast\", need exact or native");
+    facts.numeric_mode = "cpu-fast-int8-r1";
+    if (plain) return std::make_unique<PlainFastBackend>(facts.threads, facts);
+    if (!has_vnni) {
+      throw fail(Code::kUnsupported,
+                 "cpu: fast mode: found instruction set \"{}\", need avx512_vnni. Hint: exact mode "
+                 "runs on every processor",
+                 facts.isa);
+    }
+    return std::make_unique<FastBackend>(
+        facts.threads, facts, avx512_kernels(), avx512_vnni_fast_kernels());
   }
   facts.numeric_mode = "cpu-exact-f32-r1";
-  if (facts.isa == "plain") return std::make_unique<PlainBackend>(facts.threads, facts);
+  if (plain) return std::make_unique<PlainBackend>(facts.threads, facts);
   // Exact arithmetic has no use for what the levels above avx512 add.
   const CpuKernels& kernels = facts.isa == "avx2" ? avx2_kernels() : avx512_kernels();
   return std::make_unique<LanesBackend>(facts.threads, facts, kernels);

@@ -59,7 +59,7 @@ class CpuBase : public Backend {
 
  protected:
   // Rows of x in the form that head_tile wants them; called once per head().
-  virtual void prepare_head(Rows x) = 0;
+  virtual void prepare_head(Rows x, const Matrix& w) = 0;
   // out[r·stride + i] = logit of column begin + i for rows [row0, row0 + rows), finished as
   // HeadSpec says. Columns [begin, end) lie in one tile. Called from the pool's threads.
   virtual void head_tile(Rows x,

@@ -141,7 +141,7 @@ std::vector<HeadRow> CpuBase::head(Rows x,
   const int64_t row_blocks = (x.count + kHeadRows - 1) / kHeadRows;
   const int64_t held = std::min(x.count, kHeadRows) * kHeadTile;
   float* const logits = head_scratch_.floats(held * pool_.size());
-  prepare_head(x);
+  prepare_head(x, w);
   in_parallel(job.tiles, 1, [&](int64_t tile, int64_t, int worker) {
     const int64_t begin = tile * kHeadTile;
     const int64_t end = std::min(w.rows, begin + kHeadTile);
@@ -164,7 +164,7 @@ std::vector<HeadRow> CpuBase::head(Rows x,
 
 void CpuBase::logits(Rows x, const Matrix& w, const HeadSpec& spec, float* host) {
   if (x.count == 0) return;
-  prepare_head(x);
+  prepare_head(x, w);
   const int64_t tiles = (w.rows + kHeadTile - 1) / kHeadTile;
   in_parallel(tiles, 1, [&](int64_t tile, int64_t, int worker) {
     const int64_t begin = tile * kHeadTile;

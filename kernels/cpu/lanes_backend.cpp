@@ -9,16 +9,9 @@
 namespace keju {
 namespace {
 
-class PackedMatrix : public Matrix {
- public:
-  int64_t one_panel = 0;  // bytes
-  Buffer data;
-  int64_t panels() const { return (rows + kPanel - 1) / kPanel; }
-};
-
-const PackedMatrix& packed(const Matrix& matrix) {
-  return static_cast<const PackedMatrix&>(matrix);
-}
+// Rows of x that one pass over a group of columns uses: their interleaved chunk stays in L2.
+constexpr int64_t kRowsPerPass = 192;
+}  // namespace
 
 LinearArgs args_of(const Matrix& matrix) {
   LinearArgs args;
@@ -29,17 +22,6 @@ LinearArgs args_of(const Matrix& matrix) {
   args.k = matrix.cols;
   return args;
 }
-
-// Rows of x that one pass over a group of columns uses: their interleaved chunk stays in L2.
-constexpr int64_t kRowsPerPass = 384;
-// Work for one visit of a thread, in multiplications: far more than a visit costs.
-constexpr int64_t kVisit = 1 << 16;
-
-int64_t grain_for(int64_t cost_each) {
-  return std::max<int64_t>(1, kVisit / std::max<int64_t>(1, cost_each));
-}
-
-}  // namespace
 
 LanesBackend::LanesBackend(int threads, BackendFacts facts, const CpuKernels& kernels)
     : CpuBase(threads, std::move(facts)), kernels_(kernels) {}
@@ -172,7 +154,7 @@ void LanesBackend::linear(Rows x, const Matrix& w, const Vector* bias, bool accu
   const int64_t passes = (x.count + kRowsPerPass - 1) / kRowsPerPass;
   // Wide pieces read the interleaved rows less often, but every thread wants several pieces.
   const int64_t pairs = (panels + 1) / 2;
-  const int64_t piece = 2 * std::clamp<int64_t>(pairs * passes / (6 * threads), 1, 8);
+  const int64_t piece = 2 * std::clamp<int64_t>(pairs * passes / (6 * threads), 1, 4);
   const int64_t pieces = (panels + piece - 1) / piece;
   in_parallel(passes * pieces, 1, [&](int64_t i, int64_t, int worker) {
     const int64_t pass = i / pieces;
@@ -187,7 +169,7 @@ void LanesBackend::linear(Rows x, const Matrix& w, const Vector* bias, bool accu
   });
 }
 
-void LanesBackend::prepare_head(Rows x) {
+void LanesBackend::prepare_head(Rows x, const Matrix&) {
   if (x.count > kDirectRows) head_rows_ = pack(x, kHeadRows);
 }
 
@@ -220,8 +202,13 @@ void LanesBackend::head_tile(Rows x,
     float* const scratch = worker_scratch(worker).floats(kernels_.tile_scratch_floats);
     kernels_.linear_tiles(args, 0, blocks_of(rows), first_panel, last_panel, scratch);
   }
+  finish_logits(spec, rows, end - begin, out, stride);
+}
+
+void LanesBackend::finish_logits(
+    const HeadSpec& spec, int64_t rows, int64_t count, float* out, int64_t stride) const {
   for (int64_t r = 0; r < rows; ++r) {
-    kernels_.finish_logits(out + r * stride, spec.scale, spec.softcap, end - begin);
+    kernels_.finish_logits(out + r * stride, spec.scale, spec.softcap, count);
   }
 }
 

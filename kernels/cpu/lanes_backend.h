@@ -6,6 +6,27 @@
 
 namespace keju {
 
+// Weights in column panels; see panel_layout.h.
+class PackedMatrix : public Matrix {
+ public:
+  int64_t one_panel = 0;  // bytes
+  Buffer data;
+  int64_t panels() const { return (rows + kPanel - 1) / kPanel; }
+};
+
+inline const PackedMatrix& packed(const Matrix& matrix) {
+  return static_cast<const PackedMatrix&>(matrix);
+}
+
+// The matrix of a product; rows, input and output are left to fill in.
+LinearArgs args_of(const Matrix& matrix);
+
+// How many of something make a visit of a thread worth its cost, given the multiplications of each.
+inline int64_t grain_for(int64_t cost_each) {
+  constexpr int64_t kVisit = 1 << 16;
+  return std::max<int64_t>(1, kVisit / std::max<int64_t>(1, cost_each));
+}
+
 // The ops on the vector kernels of one ISA: this class divides the work, they do it.
 class LanesBackend : public CpuBase {
  public:
@@ -34,7 +55,7 @@ class LanesBackend : public CpuBase {
   void activate(Rows x, Activation activation) override;
 
  protected:
-  void prepare_head(Rows x) override;
+  void prepare_head(Rows x, const Matrix& w) override;
   void head_tile(Rows x,
                  const Matrix& w,
                  const HeadSpec& spec,
@@ -47,6 +68,8 @@ class LanesBackend : public CpuBase {
                  int worker) override;
   TileSum tile_sum(const float* logits, int64_t count) override;
   void add_row(float* row, const float* from, float alpha, int64_t n) override;
+  void finish_logits(
+      const HeadSpec& spec, int64_t rows, int64_t count, float* out, int64_t stride) const;
 
  private:
   void lookup(const Matrix& table, std::span<const int32_t> ids, float scale, bool add, Rows out);

@@ -36,7 +36,7 @@ class PlainBackend : public CpuBase {
   void activate(Rows x, Activation activation) override;
 
  protected:
-  void prepare_head(Rows) override {}
+  void prepare_head(Rows, const Matrix&) override {}
   void head_tile(Rows x,
                  const Matrix& w,
                  const HeadSpec& spec,
@@ -57,6 +57,7 @@ class PlainMatrix : public Matrix {
   explicit PlainMatrix(const MatrixSource& source);
   // Expands row `row` to `cols` floats.
   void expand(int64_t row, float* out) const;
+  const std::byte* stored_row(int64_t row) const { return data_.data() + row * row_bytes_; }
 
  private:
   int64_t row_bytes_ = 0;

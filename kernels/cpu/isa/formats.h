@@ -16,12 +16,6 @@ struct Scale {
   V m;
 };
 
-// Signed codes come as q·2^24 (see signed_byte_2_24); 2^-24 in the scale takes that back, exactly.
-KEJU_INLINE Scale signed_scale(V s) {
-  const V small = s * V::spread(0x1p-24f);
-  return {small, small};
-}
-
 // Four-bit codes: a byte holds k = 8·octet + i below and k = 8·octet + 4 + i above.
 template <int kOctet>
 KEJU_INLINE void nibble_octet(const std::byte* unit, Codes* even, Codes* odd) {
@@ -50,42 +44,45 @@ struct Stored {
 };
 
 // A format reads one panel block of kBlock values per column, in units of 32; every kSub of them
-// share a Scale.
-struct Q4Signed : Stored<DType::kQ4_0> {
-  static constexpr bool kSigned = true, kOffset = false;
+// share a Scale. octet() gives unsigned codes; a value is s·(code - kBias), or s·code + m where the
+// format has kOffset.
+struct OneScale {
+  static constexpr bool kOffset = false;
   static KEJU_INLINE Scale scale(const std::byte* block, int) {
-    return signed_scale(load_f16(block));
+    const V d = load_f16(block);
+    return {d, d};
   }
 };
-
-struct Q4_0 : Q4Signed {
+struct Nibbles {
+  static constexpr bool kNibbles = true;
   template <int kOctet>
   static KEJU_INLINE void octet(const std::byte* unit, Codes* even, Codes* odd) {
     nibble_octet<kOctet>(unit, even, odd);
-    *even = bytes_minus(*even, 8);
-    *odd = bytes_minus(*odd, 8);
   }
 };
 
-struct IQ4_NL : Q4Signed {
+struct Q4_0 : Stored<DType::kQ4_0>, OneScale, Nibbles {
+  static constexpr int kBias = 8;
+};
+
+struct IQ4_NL : Stored<DType::kIQ4_NL>, OneScale {
+  static constexpr int kBias = 128;
+  static constexpr bool kNibbles = true;
   template <int kOctet>
   static KEJU_INLINE void octet(const std::byte* unit, Codes* even, Codes* odd) {
-    static constexpr int8_t kLevels[16] = {
-        -127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113};
+    static constexpr uint8_t kLevels[16] = {
+        1, 24, 45, 63, 79, 93, 106, 118, 129, 141, 153, 166, 181, 197, 217, 241};
     nibble_octet<kOctet>(unit, even, odd);
     *even = looked_up(kLevels, *even);
     *odd = looked_up(kLevels, *odd);
   }
 };
 
-struct Q4_1 : Stored<DType::kQ4_1> {
-  static constexpr bool kSigned = false, kOffset = true;
+struct Q4_1 : Stored<DType::kQ4_1>, Nibbles {
+  static constexpr int kBias = 0;
+  static constexpr bool kOffset = true;
   static KEJU_INLINE Scale scale(const std::byte* block, int) {
     return {load_f16(block), load_f16(block + 32)};
-  }
-  template <int kOctet>
-  static KEJU_INLINE void octet(const std::byte* unit, Codes* even, Codes* odd) {
-    nibble_octet<kOctet>(unit, even, odd);
   }
 };
 
@@ -98,20 +95,21 @@ KEJU_INLINE void five_bit_octet(const std::byte* unit, Codes* even, Codes* odd) 
 }
 
 struct Q5_0 : Stored<DType::kQ5_0> {
-  static constexpr bool kSigned = true, kOffset = false;
+  static constexpr int kBias = 16;
+  static constexpr bool kNibbles = false, kOffset = false;
   static KEJU_INLINE Scale scale(const std::byte* block, int) {
-    return signed_scale(load_f16(block));
+    const V d = load_f16(block);
+    return {d, d};
   }
   template <int kOctet>
   static KEJU_INLINE void octet(const std::byte* unit, Codes* even, Codes* odd) {
     five_bit_octet<kOctet>(unit, even, odd);
-    *even = bytes_minus(*even, 16);
-    *odd = bytes_minus(*odd, 16);
   }
 };
 
 struct Q5_1 : Stored<DType::kQ5_1> {
-  static constexpr bool kSigned = false, kOffset = true;
+  static constexpr int kBias = 0;
+  static constexpr bool kNibbles = false, kOffset = true;
   static KEJU_INLINE Scale scale(const std::byte* block, int) {
     return {load_f16(block), load_f16(block + 32)};
   }
@@ -122,14 +120,16 @@ struct Q5_1 : Stored<DType::kQ5_1> {
 };
 
 struct Q8_0 : Stored<DType::kQ8_0> {
-  static constexpr bool kSigned = true, kOffset = false;
+  static constexpr int kBias = 128;
+  static constexpr bool kNibbles = false, kOffset = false;
   static KEJU_INLINE Scale scale(const std::byte* block, int) {
-    return signed_scale(load_f16(block));
+    const V d = load_f16(block);
+    return {d, d};
   }
   template <int kOctet>
   static KEJU_INLINE void octet(const std::byte* unit, Codes* even, Codes* odd) {
-    *even = load_codes(unit + 128 * kOctet);
-    *odd = load_codes(unit + 128 * kOctet + 64);
+    *even = bytes_xor(load_codes(unit + 128 * kOctet), 0x80);
+    *odd = bytes_xor(load_codes(unit + 128 * kOctet + 64), 0x80);
   }
 };
 
@@ -139,7 +139,8 @@ KEJU_INLINE Scale super_scale(const std::byte* block, V scale, V low) {
 }
 
 struct Q2_K : Stored<DType::kQ2_K> {
-  static constexpr bool kSigned = false, kOffset = true;
+  static constexpr int kBias = 0;
+  static constexpr bool kNibbles = false, kOffset = true;
   static KEJU_INLINE Scale scale(const std::byte* block, int sub) {
     V scale{};
     V low{};
@@ -155,9 +156,11 @@ struct Q2_K : Stored<DType::kQ2_K> {
 };
 
 struct Q3_K : Stored<DType::kQ3_K> {
-  static constexpr bool kSigned = true, kOffset = false;
+  static constexpr int kBias = 4;
+  static constexpr bool kNibbles = false, kOffset = false;
   static KEJU_INLINE Scale scale(const std::byte* block, int sub) {
-    return signed_scale(load_f16(block) * load_i8(block + 32 + 16 * sub));
+    const V s = load_f16(block) * load_i8(block + 32 + 16 * sub);
+    return {s, s};
   }
   template <int kOctet>
   static KEJU_INLINE void octet(const std::byte* unit, Codes* even, Codes* odd) {
@@ -166,26 +169,21 @@ struct Q3_K : Stored<DType::kQ3_K> {
     constexpr int kSet = 2 * kOctet;
     *even = bits_or(bit_pair<kSet, 0>(low), bits_and(shifted<kSet - 2>(high), 0x04040404u));
     *odd = bits_or(bit_pair<kSet + 1, 0>(low), bits_and(shifted<kSet - 1>(high), 0x04040404u));
-    *even = bytes_minus(*even, 4);
-    *odd = bytes_minus(*odd, 4);
   }
 };
 
 struct KScales {
-  static constexpr bool kSigned = false, kOffset = true;
+  static constexpr int kBias = 0;
+  static constexpr bool kOffset = true;
   static KEJU_INLINE Scale scale(const std::byte* block, int sub) {
     return super_scale(block, load_u8(block + 64 + 16 * sub), load_u8(block + 192 + 16 * sub));
   }
 };
 
-struct Q4_K : KScales, Stored<DType::kQ4_K> {
-  template <int kOctet>
-  static KEJU_INLINE void octet(const std::byte* unit, Codes* even, Codes* odd) {
-    nibble_octet<kOctet>(unit, even, odd);
-  }
-};
+struct Q4_K : Stored<DType::kQ4_K>, KScales, Nibbles {};
 
-struct Q5_K : KScales, Stored<DType::kQ5_K> {
+struct Q5_K : Stored<DType::kQ5_K>, KScales {
+  static constexpr bool kNibbles = false;
   template <int kOctet>
   static KEJU_INLINE void octet(const std::byte* unit, Codes* even, Codes* odd) {
     five_bit_octet<kOctet>(unit, even, odd);
@@ -193,30 +191,82 @@ struct Q5_K : KScales, Stored<DType::kQ5_K> {
 };
 
 struct Q6_K : Stored<DType::kQ6_K> {
-  static constexpr bool kSigned = true, kOffset = false;
+  static constexpr int kBias = 32;
+  static constexpr bool kNibbles = false, kOffset = false;
   static KEJU_INLINE Scale scale(const std::byte* block, int sub) {
-    return signed_scale(load_f16(block) * load_i8(block + 32 + 16 * sub));
+    const V s = load_f16(block) * load_i8(block + 32 + 16 * sub);
+    return {s, s};
   }
   template <int kOctet>
   static KEJU_INLINE void octet(const std::byte* unit, Codes* even, Codes* odd) {
     const Codes plane = load_codes(unit + 256 + 64 * (kOctet / 2));
     nibble_octet<kOctet>(unit, even, odd);
-    *even = bytes_minus(bits_or(*even, bit_pair<2 * kOctet, 4>(plane)), 32);
-    *odd = bytes_minus(bits_or(*odd, bit_pair<2 * kOctet + 1, 4>(plane)), 32);
+    *even = bits_or(*even, bit_pair<2 * kOctet, 4>(plane));
+    *odd = bits_or(*odd, bit_pair<2 * kOctet + 1, 4>(plane));
   }
 };
 
 template <typename F>
 constexpr int kBlockBytes = F::kHeader + F::kBlock / 32 * F::kUnitBytes;
 
-// The value of byte i of the codes.
-template <typename F, int i>
-KEJU_INLINE V weight(Codes codes, const Scale& scale) {
-  if constexpr (F::kOffset) {
-    return mul_add(scale.s, unsigned_byte<i>(codes), scale.m);
-  } else if constexpr (F::kSigned) {
-    return scale.s * signed_byte_2_24<i>(codes);
+// -- values ------------------------------------------------------------------------------------
+
+// Eight k of every column, on the way to floats.
+struct Octet {
+  Codes even;  // or, with a table, both nibbles
+  Codes odd;
+};
+
+// Where a register can be looked up by nibbles, it holds the values themselves.
+template <typename F>
+constexpr bool kByTable = kHasTable&& F::kNibbles;
+
+template <typename F>
+KEJU_INLINE V nibble_values() {
+  static constexpr float kNumbers[16] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+  static constexpr float kCentred[16] = {-8, -7, -6, -5, -4, -3, -2, -1, 0, 1, 2, 3, 4, 5, 6, 7};
+  static constexpr float kLevels[16] = {
+      -127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113};
+  return load(F::kBias == 0 ? kNumbers : F::kBias == 8 ? kCentred : kLevels);
+}
+
+template <typename F, int kOctet>
+KEJU_INLINE Octet read_octet(const std::byte* unit) {
+  Octet o;
+  if constexpr (kByTable<F>) {
+    o.even = o.odd = load_codes(unit + 64 * kOctet);
+  } else {
+    F::template octet<kOctet>(unit, &o.even, &o.odd);
+    if constexpr (F::kBias == 128) {
+      o.even = bytes_xor(o.even, 0x80);
+      o.odd = bytes_xor(o.odd, 0x80);
+    } else if constexpr (!F::kOffset) {
+      o.even = bytes_minus(o.even, F::kBias);
+      o.odd = bytes_minus(o.odd, F::kBias);
+    }
   }
+  return o;
+}
+
+// Signed codes come as q·2^24 (see signed_byte_2_24); 2^-24 in the scale takes that back, exactly.
+template <typename F>
+KEJU_INLINE Scale scale_of(const std::byte* block, int sub) {
+  Scale scale = F::scale(block, sub);
+  if constexpr (!kByTable<F> && !F::kOffset) scale.s = scale.s * V::spread(0x1p-24f);
+  return scale;
+}
+
+// The value of k = i of the octet.
+template <typename F, int i>
+KEJU_INLINE V weight(const Octet& o, const Scale& scale) {
+  if constexpr (kByTable<F>) {
+    const V q = looked_up_values(nibble_values<F>(), shifted<8 * (i % 4) + 4 * (i / 4)>(o.even));
+    if constexpr (F::kOffset) return mul_add(scale.s, q, scale.m);
+    return scale.s * q;
+  }
+  const Codes& codes = i < 4 ? o.even : o.odd;
+  if constexpr (F::kOffset) return mul_add(scale.s, unsigned_byte<i % 4>(codes), scale.m);
+  return scale.s * signed_byte_2_24<i % 4>(codes);
 }
 
 // The types that are stored as they are: [k][16].

@@ -117,11 +117,18 @@ inline Codes bytes_minus(Codes a, int offset) {
   const __m256i o = _mm256_set1_epi8(static_cast<char>(offset));
   return {_mm256_sub_epi8(a.lo, o), _mm256_sub_epi8(a.hi, o)};
 }
-inline Codes looked_up(const int8_t (&table)[16], Codes a) {
+inline Codes bytes_xor(Codes a, int mask) {
+  const __m256i m = _mm256_set1_epi8(static_cast<char>(mask));
+  return {_mm256_xor_si256(a.lo, m), _mm256_xor_si256(a.hi, m)};
+}
+inline Codes looked_up(const uint8_t (&table)[16], Codes a) {
   const __m256i t =
       _mm256_broadcastsi128_si256(_mm_loadu_si128(reinterpret_cast<const __m128i*>(table)));
   return {_mm256_shuffle_epi8(t, a.lo), _mm256_shuffle_epi8(t, a.hi)};
 }
+
+constexpr bool kHasTable = false;  // a register holds only eight values
+inline V looked_up_values(V table, Codes) { return table; }
 
 template <int i>
 inline __m256 unsigned_byte(__m256i c) {

@@ -95,10 +95,19 @@ inline Codes shifted(Codes a) {
 inline Codes bytes_minus(Codes a, int offset) {
   return {_mm512_sub_epi8(a.v, _mm512_set1_epi8(static_cast<char>(offset)))};
 }
+inline Codes bytes_xor(Codes a, int mask) {
+  return {_mm512_xor_si512(a.v, _mm512_set1_epi8(static_cast<char>(mask)))};
+}
 // Each byte, below 16, becomes table[byte].
-inline Codes looked_up(const int8_t (&table)[16], Codes a) {
+inline Codes looked_up(const uint8_t (&table)[16], Codes a) {
   const __m128i one = _mm_loadu_si128(reinterpret_cast<const __m128i*>(table));
   return {_mm512_shuffle_epi8(_mm512_broadcast_i32x4(one), a.v)};
+}
+
+// Lane table[low nibble of each dword].
+constexpr bool kHasTable = true;
+inline V looked_up_values(V table, Codes nibbles) {
+  return {_mm512_permutexvar_ps(nibbles.v, table.v)};
 }
 
 // Byte i of each dword as an unsigned number.

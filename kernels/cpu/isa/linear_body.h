@@ -4,14 +4,13 @@
 // Included after lanes_<isa>.h: matrix products, the expansion of single rows, the packing of x.
 // Lanes are output columns and k ascends, so each output is the one fused sum that linear()
 // defines, whichever of the ways below computes it.
+#include "kernels/cpu/isa/columns.h"
 #include "kernels/cpu/isa/formats.h"
 #include "kernels/cpu/isa/table.h"
 #include "kernels/cpu/isa/tile.h"
 
 namespace keju {
 namespace {
-
-inline int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 
 // -- straight from the stored form -------------------------------------------------------------
 
@@ -25,13 +24,13 @@ struct Direct {
 };
 
 template <typename F, int i, int R, int P>
-KEJU_INLINE void direct_byte(Direct<R, P>& d,
-                             const Codes (&codes)[P],
+KEJU_INLINE void direct_step(Direct<R, P>& d,
+                             const Octet (&octet)[P],
                              const Scale (&scale)[P],
                              int64_t k) {
   V w[P];
 #pragma GCC unroll 4
-  for (int p = 0; p < P; ++p) w[p] = weight<F, i>(codes[p], scale[p]);
+  for (int p = 0; p < P; ++p) w[p] = weight<F, i>(octet[p], scale[p]);
 #pragma GCC unroll 4
   for (int r = 0; r < R; ++r) {
     const V x = broadcast(d.x + r * d.x_stride + k + i);
@@ -42,18 +41,27 @@ KEJU_INLINE void direct_byte(Direct<R, P>& d,
 
 template <typename F, int kOctet, int R, int P>
 KEJU_INLINE void direct_octet(Direct<R, P>& d, int64_t unit, const Scale (&scale)[P], int64_t k) {
-  Codes even[P];
-  Codes odd[P];
+  Octet octet[P];
 #pragma GCC unroll 4
-  for (int p = 0; p < P; ++p) F::template octet<kOctet>(d.at[p] + unit, &even[p], &odd[p]);
-  direct_byte<F, 0>(d, even, scale, k);
-  direct_byte<F, 1>(d, even, scale, k);
-  direct_byte<F, 2>(d, even, scale, k);
-  direct_byte<F, 3>(d, even, scale, k);
-  direct_byte<F, 0>(d, odd, scale, k + 4);
-  direct_byte<F, 1>(d, odd, scale, k + 4);
-  direct_byte<F, 2>(d, odd, scale, k + 4);
-  direct_byte<F, 3>(d, odd, scale, k + 4);
+  for (int p = 0; p < P; ++p) octet[p] = read_octet<F, kOctet>(d.at[p] + unit);
+  direct_step<F, 0>(d, octet, scale, k);
+  direct_step<F, 1>(d, octet, scale, k);
+  direct_step<F, 2>(d, octet, scale, k);
+  direct_step<F, 3>(d, octet, scale, k);
+  direct_step<F, 4>(d, octet, scale, k);
+  direct_step<F, 5>(d, octet, scale, k);
+  direct_step<F, 6>(d, octet, scale, k);
+  direct_step<F, 7>(d, octet, scale, k);
+}
+
+// The processor's own prefetchers stop at page borders, and a panel crosses one every few blocks.
+constexpr int64_t kFetchAhead = 2048;
+template <int64_t kBytes>
+KEJU_INLINE void fetch_ahead(const std::byte* p) {
+#pragma GCC unroll 16
+  for (int64_t at = 0; at < kBytes; at += 64) {
+    _mm_prefetch(reinterpret_cast<const char*>(p + kFetchAhead + at), _MM_HINT_T0);
+  }
 }
 
 template <typename F, int R, int P>
@@ -61,15 +69,17 @@ KEJU_INLINE void direct_blocks(Direct<R, P>& d, int64_t k_end) {
   for (int64_t k0 = 0; k0 < k_end; k0 += F::kBlock) {
     for (int u = 0; u < F::kBlock / 32; ++u) {
       const int64_t unit = F::kHeader + u * F::kUnitBytes;
+#pragma GCC unroll 4
+      for (int p = 0; p < P; ++p) fetch_ahead<F::kUnitBytes>(d.at[p] + unit);
       const int64_t k = k0 + 32 * u;
       Scale scale[P];
 #pragma GCC unroll 4
-      for (int p = 0; p < P; ++p) scale[p] = F::scale(d.at[p], u * (32 / F::kSub));
+      for (int p = 0; p < P; ++p) scale[p] = scale_of<F>(d.at[p], u * (32 / F::kSub));
       direct_octet<F, 0>(d, unit, scale, k);
       direct_octet<F, 1>(d, unit, scale, k + 8);
       if constexpr (F::kSub == 16) {
 #pragma GCC unroll 4
-        for (int p = 0; p < P; ++p) scale[p] = F::scale(d.at[p], 2 * u + 1);
+        for (int p = 0; p < P; ++p) scale[p] = scale_of<F>(d.at[p], 2 * u + 1);
       }
       direct_octet<F, 2>(d, unit, scale, k + 16);
       direct_octet<F, 3>(d, unit, scale, k + 24);
@@ -94,30 +104,26 @@ KEJU_INLINE void direct_plain(Direct<R, P>& d, int64_t k_end) {
   }
 }
 
-// Where the sum of columns [16·panel, …) of row r starts, and where it goes.
-inline V start_of(const LinearArgs& a, int64_t row, int64_t column, int64_t columns) {
-  V start = V::spread(0.0f);
-  if (a.bias != nullptr) start = load_first(a.bias + column, columns);
-  if (!a.accumulate) return start;
-  const V held = load_first(a.out + row * a.out_stride + column - a.first_column, columns);
-  return a.bias != nullptr ? held + start : held;
-}
-
+// Panels [panel, panel + P), of which those from `end` on do not exist: the last one is computed
+// again in their place, and written again with the same values.
 template <int R, int P, typename Sum>
-KEJU_INLINE void direct_panels(const LinearArgs& a, int64_t panel, const Sum& sum_all) {
+KEJU_INLINE void direct_panels(const LinearArgs& a,
+                               int64_t panel,
+                               int64_t end,
+                               const Sum& sum_all) {
   Direct<R, P> d;
   d.x = a.x;
   d.x_stride = a.x_stride;
   for (int p = 0; p < P; ++p) {
-    d.at[p] = a.weights + (panel + p) * a.panel_bytes;
-    const int64_t column = (panel + p) * kPanel;
+    const int64_t own = smaller(panel + p, end - 1);
+    d.at[p] = a.weights + own * a.panel_bytes;
     for (int r = 0; r < R; ++r) {
-      d.sum[r][p] = start_of(a, r, column, smaller(kPanel, a.n - column));
+      d.sum[r][p] = start_of(a, r, own * kPanel, smaller(kPanel, a.n - own * kPanel));
     }
   }
   sum_all(d);
   for (int p = 0; p < P; ++p) {
-    const int64_t column = (panel + p) * kPanel;
+    const int64_t column = smaller(panel + p, end - 1) * kPanel;
     for (int r = 0; r < R; ++r) {
       store_first(a.out + r * a.out_stride + column - a.first_column,
                   d.sum[r][p],
@@ -126,46 +132,35 @@ KEJU_INLINE void direct_panels(const LinearArgs& a, int64_t panel, const Sum& su
   }
 }
 
-template <typename F, int R, int P>
-void direct_block_panels(const LinearArgs& a, int64_t panel) {
-  direct_panels<R, P>(a, panel, [&](Direct<R, P>& d) { direct_blocks<F>(d, a.k); });
-}
-template <typename F, int R, int P>
-void direct_plain_panels(const LinearArgs& a, int64_t panel) {
-  direct_panels<R, P>(a, panel, [&](Direct<R, P>& d) { direct_plain<F>(d, a.k); });
-}
-
-using PanelsFunction = void (*)(const LinearArgs& a, int64_t panel);
-struct PanelsFunctions {
-  PanelsFunction many = nullptr;
-  PanelsFunction one = nullptr;
-};
-
 template <typename F, int R>
-PanelsFunctions block_functions() {
-  return {direct_block_panels<F, R, kDirectPanels>, direct_block_panels<F, R, 1>};
+void direct_block_panels(const LinearArgs& a, int64_t panel, int64_t end) {
+  direct_panels<R, kDirectPanels>(
+      a, panel, end, [&](Direct<R, kDirectPanels>& d) { direct_blocks<F>(d, a.k); });
 }
 template <typename F, int R>
-PanelsFunctions plain_functions() {
-  return {direct_plain_panels<F, R, kDirectPanels>, direct_plain_panels<F, R, 1>};
+void direct_plain_panels(const LinearArgs& a, int64_t panel, int64_t end) {
+  direct_panels<R, kDirectPanels>(
+      a, panel, end, [&](Direct<R, kDirectPanels>& d) { direct_plain<F>(d, a.k); });
 }
+
+using PanelsFunction = void (*)(const LinearArgs& a, int64_t panel, int64_t end);
 
 template <int R>
-PanelsFunctions direct_functions(DType dtype) {
+PanelsFunction direct_function(DType dtype) {
   switch (dtype) {
     case DType::kF32:
-      return plain_functions<F32, R>();
+      return direct_plain_panels<F32, R>;
     case DType::kF16:
-      return plain_functions<F16, R>();
+      return direct_plain_panels<F16, R>;
     case DType::kBF16:
-      return plain_functions<BF16, R>();
+      return direct_plain_panels<BF16, R>;
     default:
       break;
   }
-  PanelsFunctions functions;
+  PanelsFunction function = nullptr;
   with_block_format(dtype,
-                    [&](auto format) { functions = block_functions<decltype(format), R>(); });
-  return functions;
+                    [&](auto format) { function = direct_block_panels<decltype(format), R>; });
+  return function;
 }
 
 void linear_direct(const LinearArgs& args, int64_t panel_begin, int64_t panel_end) {
@@ -179,44 +174,42 @@ void linear_direct(const LinearArgs& args, int64_t panel_begin, int64_t panel_en
     part.out += 2 * args.out_stride;
     return linear_direct(part, panel_begin, panel_end);
   }
-  const PanelsFunctions functions = args.rows == 1   ? direct_functions<1>(args.dtype)
-                                    : args.rows == 2 ? direct_functions<2>(args.dtype)
-                                                     : direct_functions<4>(args.dtype);
-  int64_t panel = panel_begin;
-  for (; panel + kDirectPanels <= panel_end; panel += kDirectPanels) functions.many(args, panel);
-  for (; panel < panel_end; ++panel) functions.one(args, panel);
+  const PanelsFunction function = args.rows == 1   ? direct_function<1>(args.dtype)
+                                  : args.rows == 2 ? direct_function<2>(args.dtype)
+                                                   : direct_function<4>(args.dtype);
+  for (int64_t panel = panel_begin; panel < panel_end; panel += kDirectPanels) {
+    function(args, panel, panel_end);
+  }
 }
 
 // -- expansion ---------------------------------------------------------------------------------
 
 template <typename F, int kOctet>
 KEJU_INLINE void expand_octet(const std::byte* unit, const Scale& scale, float* out) {
-  Codes even;
-  Codes odd;
-  F::template octet<kOctet>(unit, &even, &odd);
-  store(out + 0 * kPanel, weight<F, 0>(even, scale));
-  store(out + 1 * kPanel, weight<F, 1>(even, scale));
-  store(out + 2 * kPanel, weight<F, 2>(even, scale));
-  store(out + 3 * kPanel, weight<F, 3>(even, scale));
-  store(out + 4 * kPanel, weight<F, 0>(odd, scale));
-  store(out + 5 * kPanel, weight<F, 1>(odd, scale));
-  store(out + 6 * kPanel, weight<F, 2>(odd, scale));
-  store(out + 7 * kPanel, weight<F, 3>(odd, scale));
+  const Octet octet = read_octet<F, kOctet>(unit);
+  store(out + 0 * kPanel, weight<F, 0>(octet, scale));
+  store(out + 1 * kPanel, weight<F, 1>(octet, scale));
+  store(out + 2 * kPanel, weight<F, 2>(octet, scale));
+  store(out + 3 * kPanel, weight<F, 3>(octet, scale));
+  store(out + 4 * kPanel, weight<F, 4>(octet, scale));
+  store(out + 5 * kPanel, weight<F, 5>(octet, scale));
+  store(out + 6 * kPanel, weight<F, 6>(octet, scale));
+  store(out + 7 * kPanel, weight<F, 7>(octet, scale));
 }
 
 template <typename F>
 void expand_blocks(const std::byte* panel, int64_t k0, int64_t count, float* out) {
-  const std::byte* block = panel + k0 / F::kBlock * kBlockBytes<F>;
-  for (int64_t done = 0; done < count; done += F::kBlock, block += kBlockBytes<F>) {
-    for (int u = 0; u < F::kBlock / 32; ++u, out += 32 * kPanel) {
-      const std::byte* unit = block + F::kHeader + u * F::kUnitBytes;
-      Scale scale = F::scale(block, u * (32 / F::kSub));
-      expand_octet<F, 0>(unit, scale, out);
-      expand_octet<F, 1>(unit, scale, out + 8 * kPanel);
-      if constexpr (F::kSub == 16) scale = F::scale(block, 2 * u + 1);
-      expand_octet<F, 2>(unit, scale, out + 16 * kPanel);
-      expand_octet<F, 3>(unit, scale, out + 24 * kPanel);
-    }
+  constexpr int kUnits = F::kBlock / 32;
+  for (int64_t k = k0; k < k0 + count; k += 32, out += 32 * kPanel) {
+    const std::byte* block = panel + k / F::kBlock * kBlockBytes<F>;
+    const int u = static_cast<int>(k / 32 % kUnits);
+    const std::byte* unit = block + F::kHeader + u * F::kUnitBytes;
+    Scale scale = scale_of<F>(block, u * (32 / F::kSub));
+    expand_octet<F, 0>(unit, scale, out);
+    expand_octet<F, 1>(unit, scale, out + 8 * kPanel);
+    if constexpr (F::kSub == 16) scale = scale_of<F>(block, 2 * u + 1);
+    expand_octet<F, 2>(unit, scale, out + 16 * kPanel);
+    expand_octet<F, 3>(unit, scale, out + 24 * kPanel);
   }
 }
 
@@ -226,7 +219,8 @@ void expand_plain(const std::byte* panel, int64_t k0, int64_t count, float* out)
   for (int64_t k = 0; k < count; ++k) store(out + k * kPanel, F::at(at + k * F::kBytes));
 }
 
-// Rows [k0, k0 + count) of one panel as [count][16] floats. k0 and count: whole blocks.
+// Rows [k0, k0 + count) of one panel as [count][16] floats. k0 and count: multiples of 32 for
+// block types.
 void expand(DType dtype, const std::byte* panel, int64_t k0, int64_t count, float* out) {
   switch (dtype) {
     case DType::kF32:
@@ -286,75 +280,20 @@ struct Group {
   int64_t vector_stride;
 };
 
-// First chunk: results start as the definition says. A tile can start from zero by itself.
-void start_block(const LinearArgs& a, int64_t row0, int64_t rows, const Group& g) {
-  for (int64_t r = row0; r < row0 + rows; ++r) {
-    for (int v = 0; v < g.panels; ++v) {
-      const int64_t column = (g.panel + v) * kPanel;
-      const int64_t columns = smaller(kPanel, a.n - column);
-      store_first(a.out + r * a.out_stride + column - a.first_column,
-                  start_of(a, r, column, columns),
-                  columns);
-    }
-  }
-}
-
-// A group whose last column is missing works on a copy of its results.
-void ragged_tile(const LinearArgs& a,
-                 int64_t row0,
-                 int64_t rows,
-                 const Group& g,
-                 const float* x,
-                 int64_t count,
-                 bool from_zero) {
-  float copy[kTileRows * kTileVectors * kPanel];
-  const int64_t stride = g.panels * kPanel;
-  const int64_t column = g.panel * kPanel;
-  float* const out = a.out + column - a.first_column;
-  const auto each = [&](const auto& use) {
-    for (int64_t r = 0; r < rows; ++r) {
-      for (int v = 0; v < g.panels; ++v) {
-        use(copy + r * stride + v * kPanel,
-            out + (row0 + r) * a.out_stride + v * kPanel,
-            smaller(kPanel, a.n - column - v * kPanel));
-      }
-    }
-  };
-  if (!from_zero) each([](float* c, float* o, int64_t n) { store(c, load_first(o, n)); });
-  run_tile(rows, g.panels, {x, g.weights, g.vector_stride, kPanel, count, copy, stride, from_zero});
-  each([](float* c, float* o, int64_t n) { store_first(o, load(c), n); });
-}
-
 void group_tiles(const LinearArgs& a,
                  int64_t block_begin,
                  int64_t block_end,
                  const Group& g,
                  int64_t k0,
                  int64_t count) {
-  const bool whole = (g.panel + g.panels) * kPanel <= a.n;
-  const bool first = k0 == 0;
-  const bool plain_start = !a.accumulate && a.bias == nullptr;
-  const int64_t column = g.panel * kPanel - a.first_column;
   for (int64_t b = block_begin; b < block_end; ++b) {
     const int64_t row0 = block_start(a.rows, b);
     const int64_t rows = block_start(a.rows, b + 1) - row0;
     const float* x = a.packed + b * kTileRows * a.k + k0 * kTileRows;
-    if (first && !plain_start) start_block(a, row0, rows, g);
-    const bool from_zero = first && plain_start;
-    if (whole) {
-      run_tile(rows,
-               g.panels,
-               {x,
-                g.weights,
-                g.vector_stride,
-                kPanel,
-                count,
-                a.out + row0 * a.out_stride + column,
-                a.out_stride,
-                from_zero});
-    } else {
-      ragged_tile(a, row0, rows, g, x, count, from_zero);
-    }
+    const Columns columns{row0, rows, g.panel, g.panels, k0 == 0};
+    on_columns(a, columns, [&](float* c, int64_t c_row, bool from_zero) {
+      run_tile(rows, g.panels, {x, g.weights, g.vector_stride, kPanel, count, c, c_row, from_zero});
+    });
   }
 }
 

@@ -17,7 +17,7 @@ inline constexpr int64_t kPanel = 16;
 // Rows up to which a matrix is multiplied straight from its stored form; above, tiles of it are
 // expanded to floats once and used for all rows. Both give the same bits.
 inline constexpr int64_t kDirectRows = 4;
-inline constexpr int64_t kChunk = 256;  // k that are expanded at a time
+inline constexpr int64_t kChunk = 128;  // k that are expanded at a time
 
 struct LinearArgs {
   const std::byte* weights = nullptr;

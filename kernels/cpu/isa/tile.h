@@ -20,6 +20,12 @@ struct TileArgs {
   bool from_zero = false;
 };
 
+constexpr int kAhead = 16;  // steps of k that the left side is fetched ahead
+KEJU_INLINE void prefetch(const float* p) {
+  _mm_prefetch(reinterpret_cast<const char*>(p), _MM_HINT_T0);
+}
+KEJU_INLINE void prefetch_for_write(float* p) { __builtin_prefetch(p, 1, 3); }
+
 // How the left side lies in memory: [k][kTileRows], or [row][64] as probabilities do.
 struct Interleaved {
   static constexpr int kRow = 1;
@@ -40,12 +46,21 @@ void tile(const TileArgs& t) {
       sum[r][v] = t.from_zero ? V::spread(0.0f) : load(t.c + r * t.c_row + 16 * v);
     }
   }
+  if (t.from_zero) {
+    // The results' cache lines are not here yet: have them fetched while the sums are made.
+#pragma GCC unroll 12
+    for (int r = 0; r < R; ++r) {
+#pragma GCC unroll 4
+      for (int v = 0; v < N; ++v) prefetch_for_write(t.c + r * t.c_row + 16 * v);
+    }
+  }
   const float* a = t.a;
   const float* b = t.b;
   const int64_t b_vector = t.b_vector;
   const int64_t b_row = t.b_row;
   for (int64_t k = 0; k < t.count; ++k) {
     V w[N];
+    prefetch(a + kAhead * Left::kStep);
 #pragma GCC unroll 4
     for (int v = 0; v < N; ++v) w[v] = load(b + v * b_vector);
 #pragma GCC unroll 12

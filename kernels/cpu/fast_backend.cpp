@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: MIT
+#include "kernels/cpu/fast_backend.h"
+
+#include <algorithm>
+
+#include "kernels/cpu/panel_layout.h"
+
+namespace keju {
+namespace {
+
+bool has_codes(const Matrix& w) { return panel_layout(w.dtype).unit > 0; }
+
+int64_t blocks_of_rows(int64_t rows) { return (rows + kFastRows - 1) / kFastRows; }
+int64_t code_bytes(int64_t rows, int64_t k) { return blocks_of_rows(rows) * (k / 32) * kFastStep; }
+
+}  // namespace
+
+FastBackend::FastBackend(int threads,
+                         BackendFacts facts,
+                         const CpuKernels& kernels,
+                         const FastKernels& fast)
+    : LanesBackend(threads, std::move(facts), kernels), fast_(fast) {}
+
+const std::byte* FastBackend::quantise(Rows x, DType dtype, int64_t group) {
+  const int64_t whole = code_bytes(group, x.width);
+  const int64_t groups = (x.count + group - 1) / group;
+  std::byte* const codes = codes_.bytes(groups * whole);
+  for (int64_t g = 0; g < groups; ++g) {
+    const float* const from = x.data + g * group * x.stride;
+    const int64_t rows = std::min(group, x.count - g * group);
+    std::byte* const to = codes + g * whole;
+    const int64_t grain = grain_for(2 * kFastRows * x.width);
+    in_parallel(blocks_of_rows(rows), grain, [&](int64_t begin, int64_t end, int) {
+      fast_.quantise(from, x.stride, rows, x.width, dtype, begin, end, to);
+    });
+  }
+  return codes;
+}
+
+void FastBackend::linear(Rows x, const Matrix& w, const Vector* bias, bool accumulate, Rows out) {
+  if (!has_codes(w)) return LanesBackend::linear(x, w, bias, accumulate, out);
+  if (x.count == 0) return;
+  LinearArgs args = args_of(w);
+  args.rows = x.count;
+  args.bias = bias != nullptr ? bias->data : nullptr;
+  args.accumulate = accumulate;
+  args.out = out.data;
+  args.out_stride = out.stride;
+  args.packed = reinterpret_cast<const float*>(quantise(x, w.dtype, x.count));
+  const int64_t panels = packed(w).panels();
+  const int64_t threads = pool().size();
+  if (x.count <= kFastDirectRows) {
+    const int64_t wanted = std::max(grain_for(kPanel * w.cols / 4), panels / (4 * threads));
+    const int64_t grain = (wanted + 3) / 4 * 4;
+    in_parallel(
+        panels, grain, [&](int64_t begin, int64_t end, int) { fast_.direct(args, begin, end); });
+    return;
+  }
+  constexpr int64_t kRowsPerPass = 384;  // codes are a quarter of floats
+  const int64_t blocks = blocks_of_rows(x.count);
+  const int64_t passes = (x.count + kRowsPerPass - 1) / kRowsPerPass;
+  const int64_t pairs = (panels + 1) / 2;
+  const int64_t piece = 2 * std::clamp<int64_t>(pairs * passes / (6 * threads), 1, 4);
+  const int64_t pieces = (panels + piece - 1) / piece;
+  in_parallel(passes * pieces, 1, [&](int64_t i, int64_t, int worker) {
+    const int64_t pass = i / pieces;
+    const int64_t panel = i % pieces * piece;
+    fast_.tiles(args,
+                blocks * pass / passes,
+                blocks * (pass + 1) / passes,
+                panel,
+                std::min(panels, panel + piece),
+                worker_scratch(worker).bytes(fast_.scratch_bytes));
+  });
+}
+
+void FastBackend::prepare_head(Rows x, const Matrix& w) {
+  if (!has_codes(w)) return LanesBackend::prepare_head(x, w);
+  head_codes_ = quantise(x, w.dtype, kHeadRows);
+}
+
+void FastBackend::head_tile(Rows x,
+                            const Matrix& w,
+                            const HeadSpec& spec,
+                            int64_t row0,
+                            int64_t rows,
+                            int64_t begin,
+                            int64_t end,
+                            float* out,
+                            int64_t stride,
+                            int worker) {
+  if (!has_codes(w)) {
+    return LanesBackend::head_tile(x, w, spec, row0, rows, begin, end, out, stride, worker);
+  }
+  LinearArgs args = args_of(w);
+  args.n = end;
+  args.rows = rows;
+  args.bias = spec.bias != nullptr ? spec.bias->data : nullptr;
+  args.out = out;
+  args.out_stride = stride;
+  args.first_column = begin;
+  const std::byte* const codes = head_codes_ + row0 / kHeadRows * code_bytes(kHeadRows, x.width);
+  args.packed = reinterpret_cast<const float*>(codes);
+  const int64_t last_panel = (end + kPanel - 1) / kPanel;
+  if (rows <= kFastDirectRows) {
+    fast_.direct(args, begin / kPanel, last_panel);
+  } else {
+    std::byte* const scratch = worker_scratch(worker).bytes(fast_.scratch_bytes);
+    fast_.tiles(args, 0, blocks_of_rows(rows), begin / kPanel, last_panel, scratch);
+  }
+  finish_logits(spec, rows, end - begin, out, stride);
+}
+
+}  // namespace keju
