@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 
 #include "base/block_codec.h"
 #include "base/error.h"
@@ -23,9 +24,11 @@ std::vector<float> expand(const StoredTensor& tensor) {
 
 MatrixSource whole(const StoredTensor& tensor, int64_t rows, int64_t cols, int64_t first_row) {
   const int64_t stride = row_bytes(tensor.dtype, cols);
-  return {.dtype = tensor.dtype,
-          .cols = cols,
-          .pieces = {{.data = tensor.data + first_row * stride, .rows = rows, .row_stride_bytes = stride}}};
+  return {
+      .dtype = tensor.dtype,
+      .cols = cols,
+      .pieces = {
+          {.data = tensor.data + first_row * stride, .rows = rows, .row_stride_bytes = stride}}};
 }
 
 }  // namespace
@@ -36,7 +39,10 @@ Binder::Binder(const Checkpoint& checkpoint, std::string where, ModelSources& so
 const StoredTensor& Binder::take(const std::string& name, const Shape& shape) {
   const StoredTensor* tensor = checkpoint_.find(name);
   if (tensor == nullptr) {
-    throw fail(Code::kInput, "{}: tensor \"{}\": not in the checkpoint, need shape {}", where_, name,
+    throw fail(Code::kInput,
+               "{}: tensor \"{}\": not in the checkpoint, need shape {}",
+               where_,
+               name,
                to_string(shape));
   }
   Shape found = tensor->shape;
@@ -44,8 +50,13 @@ const StoredTensor& Binder::take(const std::string& name, const Shape& shape) {
   if (shape.size() == 1 && found.size() > 1) std::erase(found, 1);
   if (found.empty() && shape == Shape{1}) found = {1};
   if (found != shape) {
-    throw fail(Code::kShape, "{}: tensor \"{}\": shape: found {}, need {}. The configuration and the weights disagree",
-               where_, name, to_string(tensor->shape), to_string(shape));
+    throw fail(
+        Code::kShape,
+        "{}: tensor \"{}\": shape: found {}, need {}. The configuration and the weights disagree",
+        where_,
+        name,
+        to_string(tensor->shape),
+        to_string(shape));
   }
   taken_.insert(name);
   return *tensor;
@@ -73,14 +84,19 @@ MatrixSource Binder::transposed(const std::string& name, int64_t rows, int64_t c
   return own(std::move(values), rows, cols);
 }
 
-std::vector<MatrixSource> Binder::stack(const std::string& name, int64_t count, int64_t rows, int64_t cols) {
+std::vector<MatrixSource> Binder::stack(const std::string& name,
+                                        int64_t count,
+                                        int64_t rows,
+                                        int64_t cols) {
   const StoredTensor& tensor = take(name, {count, rows, cols});
   std::vector<MatrixSource> all;
   for (int64_t i = 0; i < count; ++i) all.push_back(whole(tensor, rows, cols, i * rows));
   return all;
 }
 
-std::vector<MatrixSource> Binder::transposed_stack(const std::string& name, int64_t count, int64_t rows,
+std::vector<MatrixSource> Binder::transposed_stack(const std::string& name,
+                                                   int64_t count,
+                                                   int64_t rows,
                                                    int64_t cols) {
   const std::vector<float> stored = expand(take(name, {count, cols, rows}));
   std::vector<MatrixSource> all;
@@ -95,12 +111,35 @@ std::vector<MatrixSource> Binder::transposed_stack(const std::string& name, int6
   return all;
 }
 
-std::vector<float> Binder::vector(const std::string& name, int64_t size) { return expand(take(name, {size})); }
+MatrixSource Binder::widened(const MatrixSource& source) {
+  std::vector<float> values(source.rows() * source.cols);
+  float* to = values.data();
+  for (const MatrixSource::Piece& piece : source.pieces) {
+    for (int64_t r = 0; r < piece.rows; ++r, to += source.cols) {
+      expand_row(source.dtype, piece.data + r * piece.row_stride_bytes, source.cols, to);
+    }
+  }
+  return own(std::move(values), source.rows(), source.cols);
+}
 
-std::vector<std::vector<float>> Binder::vectors(const std::string& name, int64_t count, int64_t size) {
+bool Binder::same(const std::string& a, const std::string& b) const {
+  const StoredTensor* x = checkpoint_.find(a);
+  const StoredTensor* y = checkpoint_.find(b);
+  return x != nullptr && y != nullptr && x->dtype == y->dtype && x->shape == y->shape &&
+         std::memcmp(x->data, y->data, x->bytes) == 0;
+}
+
+std::vector<float> Binder::vector(const std::string& name, int64_t size) {
+  return expand(take(name, {size}));
+}
+
+std::vector<std::vector<float>> Binder::vectors(const std::string& name,
+                                                int64_t count,
+                                                int64_t size) {
   const std::vector<float> all = expand(take(name, {count, size}));
   std::vector<std::vector<float>> rows;
-  for (int64_t i = 0; i < count; ++i) rows.emplace_back(all.begin() + i * size, all.begin() + (i + 1) * size);
+  for (int64_t i = 0; i < count; ++i)
+    rows.emplace_back(all.begin() + i * size, all.begin() + (i + 1) * size);
   return rows;
 }
 
@@ -113,7 +152,8 @@ MatrixSource Binder::normalised(const MatrixSource& source) {
       float* row = values.data() + at * source.cols;
       expand_row(source.dtype, piece.data + r * piece.row_stride_bytes, source.cols, row);
       double squares = 0;
-      for (int64_t c = 0; c < source.cols; ++c) squares += static_cast<double>(row[c]) * static_cast<double>(row[c]);
+      for (int64_t c = 0; c < source.cols; ++c)
+        squares += static_cast<double>(row[c]) * static_cast<double>(row[c]);
       const auto length = static_cast<float>(std::max(std::sqrt(squares), 1e-12));
       for (int64_t c = 0; c < source.cols; ++c) row[c] /= length;
     }
@@ -141,10 +181,14 @@ void Binder::finish() const {
   if (left.empty()) return;
   std::sort(left.begin(), left.end());
   std::string names;
-  for (size_t i = 0; i < std::min<size_t>(left.size(), 5); ++i) names += (i ? ", \"" : "\"") + left[i] + "\"";
+  for (size_t i = 0; i < std::min<size_t>(left.size(), 5); ++i)
+    names += (i ? ", \"" : "\"") + left[i] + "\"";
   if (left.size() > 5) names += fmt::format(" and {} more", left.size() - 5);
-  throw fail(Code::kInput, "{}: tensors left over: found {}, need none. The model would not be the one that was trained",
-             where_, names);
+  throw fail(
+      Code::kInput,
+      "{}: tensors left over: found {}, need none. The model would not be the one that was trained",
+      where_,
+      names);
 }
 
 MatrixSource slice_rows(const MatrixSource& source, int64_t begin, int64_t count) {
@@ -164,11 +208,23 @@ MatrixSource slice_rows(const MatrixSource& source, int64_t begin, int64_t count
   return out;
 }
 
+MatrixSource every_row(const MatrixSource& source, int64_t begin, int64_t count, int64_t step) {
+  KEJU_CHECK(source.pieces.size() == 1, "every_row: a source in several pieces");
+  const MatrixSource::Piece& piece = source.pieces[0];
+  KEJU_CHECK(begin + (count - 1) * step < piece.rows, "every_row: rows outside the source");
+  return {.dtype = source.dtype,
+          .cols = source.cols,
+          .pieces = {{.data = piece.data + begin * piece.row_stride_bytes,
+                      .rows = count,
+                      .row_stride_bytes = piece.row_stride_bytes * step}}};
+}
+
 MatrixSource join_rows(const std::vector<MatrixSource>& sources) {
   KEJU_CHECK(!sources.empty(), "join_rows: nothing to join");
   MatrixSource out{.dtype = sources[0].dtype, .cols = sources[0].cols, .pieces = {}};
   for (const MatrixSource& source : sources) {
-    KEJU_CHECK(source.dtype == out.dtype && source.cols == out.cols, "join_rows: types or widths differ");
+    KEJU_CHECK(source.dtype == out.dtype && source.cols == out.cols,
+               "join_rows: types or widths differ");
     out.pieces.insert(out.pieces.end(), source.pieces.begin(), source.pieces.end());
   }
   return out;

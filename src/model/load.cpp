@@ -17,7 +17,8 @@ std::vector<float> alibi_slopes(int64_t heads, double max_bias) {
   while (power * 2 <= heads) power *= 2;
   std::vector<float> slopes;
   const auto slope = [&](double base_heads, int64_t exponent) {
-    return static_cast<float>(exact_pow(2.0, -max_bias / base_heads * static_cast<double>(exponent)));
+    return static_cast<float>(
+        exact_pow(2.0, -max_bias / base_heads * static_cast<double>(exponent)));
   };
   for (int64_t h = 0; h < heads; ++h) {
     slopes.push_back(h < power ? slope(static_cast<double>(power), h + 1)
@@ -26,7 +27,9 @@ std::vector<float> alibi_slopes(int64_t heads, double max_bias) {
   return slopes;
 }
 
-bool can_join(const MatrixSource& a, const MatrixSource& b) { return a.dtype == b.dtype && a.cols == b.cols; }
+bool can_join(const MatrixSource& a, const MatrixSource& b) {
+  return a.dtype == b.dtype && a.cols == b.cols;
+}
 
 }  // namespace
 
@@ -39,7 +42,8 @@ std::unique_ptr<Model> Model::load(std::shared_ptr<const Checkpoint> checkpoint,
   model->descriptor_ = describe(family, *checkpoint);
   model->upload(bind(family, model->descriptor_, *checkpoint));
   model->buffers_ = std::make_unique<Buffers>(backend);
-  for (const StoredTensor& tensor : checkpoint->tensors()) model->parameters_ += elements(tensor.shape);
+  for (const StoredTensor& tensor : checkpoint->tensors())
+    model->parameters_ += elements(tensor.shape);
   return model;
 }
 
@@ -56,7 +60,8 @@ ops::Linear Model::make_linear(const LinearSource& source) {
     part.offset = linear.rows;
     part.matrix = backend_.make_matrix(joined);
     if (!source.bias.empty()) {
-      part.bias = backend_.make_vector(std::span(source.bias).subspan(part.offset, part.matrix->rows));
+      part.bias =
+          backend_.make_vector(std::span(source.bias).subspan(part.offset, part.matrix->rows));
     }
     linear.cols = joined.cols;
     linear.rows += part.matrix->rows;
@@ -102,6 +107,9 @@ Model::Layer Model::make_layer(LayerSources s, int64_t index) {
     layer.mla->kv_b = make_linear(s.kv_b);
     layer.mla->q_a_norm = make_norm({s.q_a_norm, {}, !s.q_a_norm.empty()});
     layer.mla->kv_a_norm = make_norm({s.kv_a_norm, {}, !s.kv_a_norm.empty()});
+    for (Norm* norm : {&layer.mla->q_a_norm, &layer.mla->kv_a_norm}) {
+      norm->spec.eps = static_cast<float>(descriptor_.mla.norm_eps);
+    }
   }
   if (!descriptor_.layer[index].moe) {
     layer.gate_up = make_linear(s.gate_up);
@@ -119,11 +127,15 @@ Model::Layer Model::make_layer(LayerSources s, int64_t index) {
   e.route.experts = descriptor_.moe.experts;
   e.route.chosen = descriptor_.moe.chosen;
   e.route.correction = e.correction.get();
-  const auto expert = [&](const LinearSource& source, std::vector<const Matrix*>& matrices, std::vector<const Vector*>& biases) {
+  const auto expert = [&](const LinearSource& source,
+                          std::vector<const Matrix*>& matrices,
+                          std::vector<const Vector*>& biases) {
     for (size_t i = 1; i < source.parts.size(); ++i) {
       if (!can_join(source.parts[0], source.parts[i])) {
-        throw fail(Code::kUnsupported, "experts: gate and up: found types {} and {}, need one type",
-                   name(source.parts[0].dtype), name(source.parts[i].dtype));
+        throw fail(Code::kUnsupported,
+                   "experts: gate and up: found types {} and {}, need one type",
+                   name(source.parts[0].dtype),
+                   name(source.parts[i].dtype));
       }
     }
     e.matrices.push_back(backend_.make_matrix(join_rows(source.parts)));
@@ -133,21 +145,30 @@ Model::Layer Model::make_layer(LayerSources s, int64_t index) {
       biases.push_back(e.biases.back().get());
     }
   };
-  for (const LinearSource& source : s.expert_gate_up) expert(source, e.weights.gate_up, e.weights.gate_up_bias);
-  for (const LinearSource& source : s.expert_down) expert(source, e.weights.down, e.weights.down_bias);
+  for (const LinearSource& source : s.expert_gate_up)
+    expert(source, e.weights.gate_up, e.weights.gate_up_bias);
+  for (const LinearSource& source : s.expert_down)
+    expert(source, e.weights.down, e.weights.down_bias);
   return layer;
 }
 
 void Model::upload(ModelSources sources) {
+  // What a backend has packed need not stay resident as pages of the file too.
+  const auto drop_read_pages = [&] {
+    for (const StoredTensor& tensor : checkpoint_->tensors()) checkpoint_->drop_pages(tensor);
+  };
   embedding_ = backend_.make_matrix(sources.embedding);
+  drop_read_pages();
   if (descriptor_.learned_positions) positions_ = backend_.make_matrix(sources.positions);
   embedding_norm_ = make_norm(std::move(sources.embedding_norm));
   final_norm_ = make_norm(std::move(sources.final_norm));
   if (!sources.head.parts.empty()) head_ = backend_.make_matrix(join_rows(sources.head.parts));
   if (!sources.head.bias.empty()) head_bias_ = backend_.make_vector(sources.head.bias);
-  if (descriptor_.alibi) alibi_ = backend_.make_vector(alibi_slopes(descriptor_.heads, descriptor_.alibi_max_bias));
+  if (descriptor_.alibi)
+    alibi_ = backend_.make_vector(alibi_slopes(descriptor_.heads, descriptor_.alibi_max_bias));
   for (int64_t l = 0; l < descriptor_.layers; ++l) {
     layers_.push_back(make_layer(std::move(sources.layers[l]), l));
+    drop_read_pages();
   }
   owned_rows_ = std::move(sources.owned);
 }
@@ -157,13 +178,16 @@ int64_t Model::resident_bytes() const {
   if (positions_ != nullptr) bytes += positions_->resident_bytes;
   if (head_ != nullptr) bytes += head_->resident_bytes;
   for (const Layer& layer : layers_) {
-    bytes += layer.qkv.resident_bytes() + layer.o.resident_bytes() + layer.gate_up.resident_bytes() + layer.down.resident_bytes();
+    bytes += layer.qkv.resident_bytes() + layer.o.resident_bytes() +
+             layer.gate_up.resident_bytes() + layer.down.resident_bytes();
     if (layer.mla != nullptr) {
-      bytes += layer.mla->q_a.resident_bytes() + layer.mla->q_b.resident_bytes() + layer.mla->kv_a.resident_bytes() + layer.mla->kv_b.resident_bytes();
+      bytes += layer.mla->q_a.resident_bytes() + layer.mla->q_b.resident_bytes() +
+               layer.mla->kv_a.resident_bytes() + layer.mla->kv_b.resident_bytes();
     }
     if (layer.experts == nullptr) continue;
     const Experts& e = *layer.experts;
-    bytes += e.router.resident_bytes() + e.shared_gate_up.resident_bytes() + e.shared_down.resident_bytes();
+    bytes += e.router.resident_bytes() + e.shared_gate_up.resident_bytes() +
+             e.shared_down.resident_bytes();
     for (const auto& matrix : e.matrices) bytes += matrix->resident_bytes;
   }
   return bytes;

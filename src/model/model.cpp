@@ -37,7 +37,9 @@ std::unique_ptr<KvPages> Model::make_kv_pages(int64_t pages) {
 const Model::RopeVectors& Model::rope_vectors(int rope, int64_t regime, int64_t positions) {
   // Only one regime past the limit is kept: its tables are as long as its texts.
   if (regime > 0) {
-    std::erase_if(ropes_, [&](const auto& entry) { return entry.first.second > 0 && entry.first.second != regime; });
+    std::erase_if(ropes_, [&](const auto& entry) {
+      return entry.first.second > 0 && entry.first.second != regime;
+    });
   }
   RopeVectors& vectors = ropes_[{rope, regime}];
   if (vectors.positions < positions) {
@@ -57,8 +59,11 @@ QkvSpec Model::qkv_spec(const Layer& layer, int64_t index, int64_t regime, int64
   const auto head_norm = [&](const std::unique_ptr<Vector>& weight) {
     HeadNormSpec s;
     s.scope = d.qk_norm;
-    s.norm = {.kind = d.qk_norm_kind, .weight = weight.get(), .bias = nullptr,
-              .eps = static_cast<float>(d.qk_norm_eps), .one_plus_weight = d.qk_norm_one_plus};
+    s.norm = {.kind = d.qk_norm_kind,
+              .weight = weight.get(),
+              .bias = nullptr,
+              .eps = static_cast<float>(d.qk_norm_eps),
+              .one_plus_weight = d.qk_norm_one_plus};
     return s;
   };
   if (d.qk_norm != HeadNormSpec::Scope::kNone) {
@@ -81,7 +86,8 @@ QkvSpec Model::qkv_spec(const Layer& layer, int64_t index, int64_t regime, int64
       for (size_t p = 0; p < scale.size(); ++p) {
         const auto length = static_cast<double>(p + 1);
         scale[p] = length > d.logn_context
-                       ? static_cast<float>(exact_log(length) / exact_log(d.logn_context)) : 1.0f;
+                       ? static_cast<float>(exact_log(length) / exact_log(d.logn_context))
+                       : 1.0f;
       }
       logn_ = backend_.make_vector(scale);
     }
@@ -90,21 +96,43 @@ QkvSpec Model::qkv_spec(const Layer& layer, int64_t index, int64_t regime, int64
   return spec;
 }
 
-void Model::project_qkv(const Layer& layer, int64_t index, const Step& step, Rows x, KvPages& kv, Heads& q) {
+void Model::project_qkv(
+    const Layer& layer, int64_t index, const Step& step, Rows x, KvPages& kv, Heads& q) {
   const Descriptor& d = descriptor_;
   const int64_t q_width = d.heads * d.k_size, k_width = d.kv_heads * d.k_size;
   const Rows qkv = buffers_->qkv.rows(x.count, layer.qkv.rows);
   ops::linear(backend_, x, layer.qkv, qkv);
-  q = {.data = qkv.data, .heads = d.heads, .size = d.k_size, .row_stride = qkv.stride, .head_stride = d.k_size};
-  const Heads k{.data = qkv.data + q_width, .heads = d.kv_heads, .size = d.k_size, .row_stride = qkv.stride, .head_stride = d.k_size};
-  const Heads v{.data = qkv.data + q_width + k_width, .heads = d.kv_heads, .size = d.v_size, .row_stride = qkv.stride, .head_stride = d.v_size};
-  ops::qkv_post(backend_, q, k, {}, v, qkv_spec(layer, index, step.regime, last_position(step)), step.segments, index, kv);
+  q = {.data = qkv.data,
+       .heads = d.heads,
+       .size = d.k_size,
+       .row_stride = qkv.stride,
+       .head_stride = d.k_size};
+  const Heads k{.data = qkv.data + q_width,
+                .heads = d.kv_heads,
+                .size = d.k_size,
+                .row_stride = qkv.stride,
+                .head_stride = d.k_size};
+  const Heads v{.data = qkv.data + q_width + k_width,
+                .heads = d.kv_heads,
+                .size = d.v_size,
+                .row_stride = qkv.stride,
+                .head_stride = d.v_size};
+  ops::qkv_post(backend_,
+                q,
+                k,
+                {},
+                v,
+                qkv_spec(layer, index, step.regime, last_position(step)),
+                step.segments,
+                index,
+                kv);
   if (!step.copies.empty()) backend_.copy_pages(kv, index, step.copies);
 }
 
-// Multi-head latent attention, expanded to ordinary heads: every key is its head's part of the latent
-// followed by one rotary part that all heads share (DeepSeek-V2, arXiv:2405.04434).
-void Model::project_mla(const Layer& layer, int64_t index, const Step& step, Rows x, KvPages& kv, Heads& q) {
+// Multi-head latent attention, expanded to ordinary heads: every key is its head's part of the
+// latent followed by one rotary part that all heads share (DeepSeek-V2, arXiv:2405.04434).
+void Model::project_mla(
+    const Layer& layer, int64_t index, const Step& step, Rows x, KvPages& kv, Heads& q) {
   const MlaSettings& m = descriptor_.mla;
   const int64_t heads = descriptor_.heads, k_size = m.nope + m.rope;
   const Mla& mla = *layer.mla;
@@ -125,15 +153,40 @@ void Model::project_mla(const Layer& layer, int64_t index, const Step& step, Row
   const Rows expanded = buffers_->expanded.rows(x.count, heads * (m.nope + m.value));
   ops::linear(backend_, compressed, mla.kv_b, expanded);
 
-  q = {.data = q_rows.data, .heads = heads, .size = k_size, .row_stride = q_rows.stride, .head_stride = k_size};
-  const Heads k{.data = expanded.data, .heads = heads, .size = m.nope, .row_stride = expanded.stride, .head_stride = m.nope + m.value};
-  const Heads shared{.data = latent.data + m.kv_rank, .heads = 1, .size = m.rope, .row_stride = latent.stride, .head_stride = m.rope};
-  const Heads v{.data = expanded.data + m.nope, .heads = heads, .size = m.value, .row_stride = expanded.stride, .head_stride = m.nope + m.value};
-  ops::qkv_post(backend_, q, k, shared, v, qkv_spec(layer, index, step.regime, last_position(step)), step.segments, index, kv);
+  q = {.data = q_rows.data,
+       .heads = heads,
+       .size = k_size,
+       .row_stride = q_rows.stride,
+       .head_stride = k_size};
+  const Heads k{.data = expanded.data,
+                .heads = heads,
+                .size = m.nope,
+                .row_stride = expanded.stride,
+                .head_stride = m.nope + m.value};
+  const Heads shared{.data = latent.data + m.kv_rank,
+                     .heads = 1,
+                     .size = m.rope,
+                     .row_stride = latent.stride,
+                     .head_stride = m.rope};
+  const Heads v{.data = expanded.data + m.nope,
+                .heads = heads,
+                .size = m.value,
+                .row_stride = expanded.stride,
+                .head_stride = m.nope + m.value};
+  ops::qkv_post(backend_,
+                q,
+                k,
+                shared,
+                v,
+                qkv_spec(layer, index, step.regime, last_position(step)),
+                step.segments,
+                index,
+                kv);
   if (!step.copies.empty()) backend_.copy_pages(kv, index, step.copies);
 }
 
-void Model::attention_block(const Layer& layer, int64_t index, const Step& step, Rows x, KvPages& kv, Rows out) {
+void Model::attention_block(
+    const Layer& layer, int64_t index, const Step& step, Rows x, KvPages& kv, Rows out) {
   const Descriptor& d = descriptor_;
   Heads q;
   if (layer.mla != nullptr) {
@@ -143,7 +196,8 @@ void Model::attention_block(const Layer& layer, int64_t index, const Step& step,
   }
   AttentionSpec spec;
   spec.layer = index;
-  spec.scale = static_cast<float>(d.attention_scale);
+  const double own_scale = d.layer[index].attention_scale;
+  spec.scale = static_cast<float>(own_scale > 0 ? own_scale : d.attention_scale);
   spec.softcap = static_cast<float>(d.attention_softcap);
   spec.window = d.layer[index].window;
   spec.alibi = alibi_.get();
@@ -153,7 +207,8 @@ void Model::attention_block(const Layer& layer, int64_t index, const Step& step,
   ops::linear(backend_, mixed, layer.o, out);
 }
 
-void Model::dense_mlp(const ops::Linear& gate_up, const ops::Linear& down, bool gated, Rows x, Rows out) {
+void Model::dense_mlp(
+    const ops::Linear& gate_up, const ops::Linear& down, bool gated, Rows x, Rows out) {
   const Rows wide = buffers_->wide.rows(x.count, gate_up.rows);
   ops::linear(backend_, x, gate_up, wide);
   if (!gated) {
@@ -205,6 +260,10 @@ void Model::layer_block(int64_t index, const Step& step, KvPages& kv) {
   const Rows y = buffers_->delta.rows(count, d.width);
   const auto normed = [&](const Norm& norm) {
     if (!norm.present) return h;
+    if (d.residual_from_norm) {
+      ops::norm(backend_, h, norm.spec, h);
+      return h;
+    }
     ops::norm(backend_, h, norm.spec, x);
     return x;
   };
@@ -237,7 +296,7 @@ Rows Model::forward(const Step& step, KvPages& kv) {
     std::vector<int32_t> positions;
     for (const Segment& s : step.segments) {
       for (int32_t i = 0; i < s.rows; ++i) {
-        positions.push_back(s.pos0 + i + static_cast<int32_t>(d.learned_positions_offset));
+        positions.push_back(s.pos0 + i);
       }
     }
     ops::add_rows(backend_, *positions_, positions, h);
@@ -260,11 +319,14 @@ HeadSpec Model::head_spec() const {
   return spec;
 }
 
-std::vector<HeadRow> Model::head(Rows hidden, std::span<const std::vector<int32_t>> wanted, int top) {
+std::vector<HeadRow> Model::head(Rows hidden,
+                                 std::span<const std::vector<int32_t>> wanted,
+                                 int top) {
   HeadSpec spec = head_spec();
   spec.top = top;
   if (static_cast<int64_t>(wanted.size()) != hidden.count) {
-    throw fail(Code::kShape, "head: lists of wanted ids: found {}, need {}", wanted.size(), hidden.count);
+    throw fail(
+        Code::kShape, "head: lists of wanted ids: found {}, need {}", wanted.size(), hidden.count);
   }
   return backend_.head(hidden, head_ != nullptr ? *head_ : *embedding_, spec, wanted);
 }

@@ -19,22 +19,23 @@
 namespace keju {
 
 // One packed forward pass. Rows of different paths stand side by side; segments say which rows are
-// one path's at which positions, and where its pages are. Parents may stand in the same step as their
-// children: keys and values of a layer are written before its attention reads them.
+// one path's at which positions, and where its pages are. Parents may stand in the same step as
+// their children: keys and values of a layer are written before its attention reads them.
 struct Step {
-  std::vector<int32_t> ids;            // [T]
-  std::vector<Segment> segments;       // cover rows 0 … T-1 in order
-  std::vector<PageCopy> copies;        // part-filled pages that branches take over, parents first
-  std::vector<int32_t> needed;         // rows whose next-token distribution is wanted, ascending
-  int64_t regime = 0;                  // Descriptor::rope_regime of every text in the step
+  std::vector<int32_t> ids;       // [T]
+  std::vector<Segment> segments;  // cover rows 0 … T-1 in order
+  std::vector<PageCopy> copies;   // part-filled pages that branches take over, parents first
+  std::vector<int32_t> needed;    // rows whose next-token distribution is wanted, ascending
+  int64_t regime = 0;             // Descriptor::rope_regime of every text in the step
 };
 
 // A decoder on a backend: the one forward pass of all families. Not thread-safe.
 class Model {
  public:
-  // Reads the weights of `checkpoint` through `family`'s table onto `backend`, both of which outlive
-  // the model. Mapped pages that the backend has copied are dropped from memory.
-  static std::unique_ptr<Model> load(std::shared_ptr<const Checkpoint> checkpoint, Backend& backend);
+  // Reads the weights of `checkpoint` through `family`'s table onto `backend`, both of which
+  // outlive the model. Mapped pages that the backend has copied are dropped from memory.
+  static std::unique_ptr<Model> load(std::shared_ptr<const Checkpoint> checkpoint,
+                                     Backend& backend);
   ~Model();
 
   const Descriptor& descriptor() const { return descriptor_; }
@@ -79,10 +80,13 @@ class Model {
   Norm make_norm(NormSource source);
   Layer make_layer(LayerSources source, int64_t index);
 
-  void attention_block(const Layer& layer, int64_t index, const Step& step, Rows x, KvPages& kv, Rows out);
+  void attention_block(
+      const Layer& layer, int64_t index, const Step& step, Rows x, KvPages& kv, Rows out);
   QkvSpec qkv_spec(const Layer& layer, int64_t index, int64_t regime, int64_t positions);
-  void project_qkv(const Layer& layer, int64_t index, const Step& step, Rows x, KvPages& kv, Heads& q);
-  void project_mla(const Layer& layer, int64_t index, const Step& step, Rows x, KvPages& kv, Heads& q);
+  void project_qkv(
+      const Layer& layer, int64_t index, const Step& step, Rows x, KvPages& kv, Heads& q);
+  void project_mla(
+      const Layer& layer, int64_t index, const Step& step, Rows x, KvPages& kv, Heads& q);
   void mlp_block(const Layer& layer, Rows x, Rows out);
   void dense_mlp(const ops::Linear& gate_up, const ops::Linear& down, bool gated, Rows x, Rows out);
   void moe_block(const Layer& layer, Rows x, Rows out);

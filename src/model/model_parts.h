@@ -44,7 +44,18 @@ struct Model::Buffers {
     int64_t capacity_ = 0;
   };
   explicit Buffers(Backend& b)
-      : hidden(b), normed(b), delta(b), branch(b), qkv(b), mixed(b), wide(b), inner(b), latent(b), expanded(b), scores(b), needed(b) {}
+      : hidden(b),
+        normed(b),
+        delta(b),
+        branch(b),
+        qkv(b),
+        mixed(b),
+        wide(b),
+        inner(b),
+        latent(b),
+        expanded(b),
+        scores(b),
+        needed(b) {}
   Buffer hidden, normed, delta, branch, qkv, mixed, wide, inner, latent, expanded, scores, needed;
 };
 

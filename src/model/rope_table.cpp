@@ -10,34 +10,42 @@
 namespace keju {
 namespace {
 
-// 1 / theta^(2i/dim), rounded to float32 as the reference keeps it.
-std::vector<double> plain_frequencies(double theta, int64_t dim) {
-  std::vector<double> frequencies(dim / 2);
-  for (int64_t i = 0; i < dim / 2; ++i) {
-    const auto exponent = static_cast<float>(2 * i) / static_cast<float>(dim);
-    const auto power = static_cast<float>(exact_pow(theta, static_cast<double>(exponent)));
-    frequencies[i] = static_cast<double>(1.0f / power);
+// Rounding to float32 where the reference holds one.
+double rounded(double value) { return static_cast<double>(static_cast<float>(value)); }
+
+// theta^(2i/span) in float32.
+std::vector<float> powers(double theta, const Rope& rope) {
+  const auto span = static_cast<float>(rope.span > 0 ? rope.span : rope.dim);
+  std::vector<float> all(rope.dim / 2);
+  for (int64_t i = 0; i < rope.dim / 2; ++i) {
+    const float exponent = static_cast<float>(2 * i) / span;
+    all[i] = static_cast<float>(exact_pow(rounded(theta), static_cast<double>(exponent)));
+  }
+  return all;
+}
+
+// Its inverse, rounded again.
+std::vector<double> plain_frequencies(double theta, const Rope& rope) {
+  std::vector<double> frequencies;
+  for (const float power : powers(theta, rope)) {
+    frequencies.push_back(static_cast<double>(1.0f / power));
   }
   return frequencies;
 }
 
-double dynamic_ntk_theta(const Rope& rope, double length) {
-  const RopeScaling& s = rope.scaling;
-  const double context = s.original_context;
-  const auto dim = static_cast<double>(rope.dim);
-  const double grow = s.factor * length / context - (s.factor - 1);
-  return rope.theta * exact_pow(grow, dim / (dim - 2));
+// theta · grow^(span / (span - 2)).
+double grown_theta(const Rope& rope, double grow) {
+  const auto span = static_cast<double>(rope.span > 0 ? rope.span : rope.dim);
+  return rope.theta * exact_pow(grow, span / (span - 2));
 }
 
-// Qwen 1: alpha = 2^ceil(log2(length / train) + 1) - 1, at least 1.
-double qwen_ntk_theta(const Rope& rope, double length) {
-  double alpha = 1;
-  if (length > rope.scaling.original_context) {
-    const double steps = std::ceil(exact_log(length / rope.scaling.original_context) / exact_log(2) + 1);
-    alpha = std::max(1.0, std::ldexp(1.0, static_cast<int>(steps)) - 1);
-  }
-  const auto dim = static_cast<double>(rope.dim);
-  return rope.theta * exact_pow(alpha, dim / (dim - 2));
+// The length is a tensor in the reference, so every step is rounded to float32.
+double dynamic_ntk_theta(const Rope& rope, double length) {
+  const RopeScaling& s = rope.scaling;
+  const double share = rounded(rounded(s.factor * length) / s.original_context);
+  const double grow = rounded(share - (s.factor - 1));
+  const auto span = static_cast<double>(rope.span > 0 ? rope.span : rope.dim);
+  return rope.theta * rounded(exact_pow(grow, rounded(span / (span - 2))));
 }
 
 void scale_llama3(const RopeScaling& s, std::vector<double>& frequencies) {
@@ -88,14 +96,15 @@ void scale_yarn(const Rope& rope, std::vector<double>& frequencies) {
 }
 
 double attention_factor(const RopeScaling& s) {
+  if (s.kind != RopeScalingKind::kYarn && s.kind != RopeScalingKind::kLongRope) return 1;
   if (s.attention_factor > 0) return s.attention_factor;
   if (s.kind == RopeScalingKind::kYarn) {
-    if (s.mscale > 0 && s.mscale_all_dim > 0) {
+    if (s.mscale != 0 && s.mscale_all_dim != 0) {
       return yarn_mscale(s.factor, s.mscale) / yarn_mscale(s.factor, s.mscale_all_dim);
     }
     return yarn_mscale(s.factor, 1);
   }
-  if (s.kind == RopeScalingKind::kLongRope && s.factor > 1) {
+  if (s.factor > 1) {
     return std::sqrt(1 + exact_log(s.factor) / exact_log(s.original_context));
   }
   return 1;
@@ -108,25 +117,26 @@ std::vector<double> frequencies_of(const Rope& rope, int64_t regime) {
     theta = dynamic_ntk_theta(rope, static_cast<double>(regime));
   }
   if (s.kind == RopeScalingKind::kQwenDynamicNtk && regime > 0) {
-    theta = qwen_ntk_theta(rope, static_cast<double>(regime));
+    theta = grown_theta(rope, static_cast<double>(regime));
   }
-  std::vector<double> frequencies = plain_frequencies(theta, rope.dim);
+  std::vector<double> frequencies = plain_frequencies(theta, rope);
   if (s.kind == RopeScalingKind::kLlama3) scale_llama3(s, frequencies);
   if (s.kind == RopeScalingKind::kYarn) scale_yarn(rope, frequencies);
   if (s.kind == RopeScalingKind::kLinear) {
     for (double& f : frequencies) f = static_cast<double>(static_cast<float>(f / s.factor));
   }
   if (s.kind == RopeScalingKind::kLongRope) {
+    // transformers divides one by (factor · power): one rounding of the product, one of the
+    // quotient.
     const auto& factors = regime > 0 ? s.long_factors : s.short_factors;
+    const std::vector<float> all = powers(theta, rope);
     for (size_t i = 0; i < frequencies.size(); ++i) {
-      // transformers divides one by (factor · theta^…): one rounding of the product, one of the quotient.
-      const auto exponent = static_cast<float>(2 * i) / static_cast<float>(rope.dim);
-      const auto power = static_cast<float>(exact_pow(theta, static_cast<double>(exponent)));
-      frequencies[i] = static_cast<double>(1.0f / (static_cast<float>(factors[i]) * power));
+      frequencies[i] = static_cast<double>(1.0f / (static_cast<float>(factors[i]) * all[i]));
     }
   }
   for (size_t i = 0; i < rope.frequency_divisors.size(); ++i) {
-    frequencies[i] = static_cast<double>(static_cast<float>(frequencies[i] / rope.frequency_divisors[i]));
+    frequencies[i] =
+        static_cast<double>(static_cast<float>(frequencies[i] / rope.frequency_divisors[i]));
   }
   return frequencies;
 }

@@ -22,7 +22,8 @@ namespace {
 std::vector<std::string> fixture_names() {
   std::vector<std::string> names;
   std::error_code error;
-  for (const auto& entry : std::filesystem::directory_iterator(shared_dir() / "fixtures/models", error)) {
+  for (const auto& entry :
+       std::filesystem::directory_iterator(shared_dir() / "fixtures/models", error)) {
     names.push_back(entry.path().filename().string());
   }
   std::sort(names.begin(), names.end());
@@ -48,7 +49,8 @@ TEST_P(Fixture, LogitsAndLogprobsAgreeWithTransformers) {
     double worst_logit = 0, worst_logprob = 0;
     for (const Json& test : expected["cases"]) {
       std::vector<float> logits;
-      const std::vector<double> logprobs = model->token_logprobs(test["ids"].get<std::vector<TokenId>>(), &logits);
+      const std::vector<double> logprobs =
+          model->token_logprobs(test["ids"].get<std::vector<TokenId>>(), &logits);
       const Json& wanted = test["token_logprobs"];
       ASSERT_EQ(wanted.size(), logprobs.size() + 1);
       for (size_t i = 0; i < logprobs.size(); ++i) {
@@ -67,11 +69,18 @@ TEST_P(Fixture, LogitsAndLogprobsAgreeWithTransformers) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Models, Fixture, testing::ValuesIn(fixture_names()), [](const auto& fixture) {
-  std::string name = fixture.param;
-  std::replace_if(name.begin(), name.end(), [](char c) { return !std::isalnum(static_cast<unsigned char>(c)); }, '_');
-  return name;
-});
+INSTANTIATE_TEST_SUITE_P(Models,
+                         Fixture,
+                         testing::ValuesIn(fixture_names()),
+                         [](const auto& fixture) {
+                           std::string name = fixture.param;
+                           std::replace_if(
+                               name.begin(),
+                               name.end(),
+                               [](char c) { return !std::isalnum(static_cast<unsigned char>(c)); },
+                               '_');
+                           return name;
+                         });
 
 }  // namespace
 }  // namespace keju

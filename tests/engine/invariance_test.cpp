@@ -2,14 +2,13 @@
 // A score may not depend on how it was computed: step size, threads, ISA, order of requests and
 // whether prefixes are shared change no bit.
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <bit>
 #include <map>
 #include <random>
-
-#include <fmt/format.h>
 
 #include "engine/local_model.h"
 #include "kernels/cpu/cpu_backend.h"
@@ -23,8 +22,8 @@ struct Setting {
   std::string isa;
   int threads;
   int64_t step_rows;
-  uint32_t shuffle;   // 0: as given
-  bool alone;         // one request per session: nothing is shared
+  uint32_t shuffle;  // 0: as given
+  bool alone;        // one request per session: nothing is shared
   int64_t live = 16;
 };
 
@@ -71,16 +70,22 @@ std::string bits(const Response& response) {
   std::string out = response.error;
   if (const auto* score = std::get_if<ScoreResult>(&response.what)) {
     for (const ContinuationScore& c : score->continuations) {
-      out += fmt::format("{:x}/{:x}/{} ", std::bit_cast<uint64_t>(c.logprob), std::bit_cast<uint64_t>(c.whole_logprob), c.greedy);
+      out += fmt::format("{:x}/{:x}/{} ",
+                         std::bit_cast<uint64_t>(c.logprob),
+                         std::bit_cast<uint64_t>(c.whole_logprob),
+                         c.greedy);
     }
   } else {
-    for (const TokenId id : std::get<GenerateResult>(response.what).ids) out += std::to_string(id) + " ";
+    for (const TokenId id : std::get<GenerateResult>(response.what).ids)
+      out += std::to_string(id) + " ";
   }
   return out;
 }
 
-std::map<uint64_t, std::string> digests(const std::shared_ptr<const Checkpoint>& checkpoint, const Setting& setting) {
-  const auto backend = make_cpu_backend({.threads = setting.threads, .isa = setting.isa, .mode = NumericMode::kExact});
+std::map<uint64_t, std::string> digests(const std::shared_ptr<const Checkpoint>& checkpoint,
+                                        const Setting& setting) {
+  const auto backend = make_cpu_backend(
+      {.threads = setting.threads, .isa = setting.isa, .mode = NumericMode::kExact});
   LocalModelParts parts;
   parts.checkpoint = checkpoint;
   parts.tokenizer = make_toy_tokenizer();
@@ -108,8 +113,10 @@ class Invariance : public testing::TestWithParam<std::string> {};
 
 TEST_P(Invariance, NoSettingChangesABit) {
   KEJU_NEED(shared);
-  const auto checkpoint = Checkpoint::open((shared_dir() / "fixtures/models" / GetParam()).string());
-  const auto truth = digests(checkpoint, {.isa = "plain", .threads = 1, .step_rows = 512, .shuffle = 0, .alone = false});
+  const auto checkpoint =
+      Checkpoint::open((shared_dir() / "fixtures/models" / GetParam()).string());
+  const auto truth = digests(
+      checkpoint, {.isa = "plain", .threads = 1, .step_rows = 512, .shuffle = 0, .alone = false});
   ASSERT_EQ(truth.size(), requests().size());
   for (const auto& [id, text] : truth) ASSERT_FALSE(text.empty()) << id;
   std::vector<Setting> settings;
@@ -117,11 +124,14 @@ TEST_P(Invariance, NoSettingChangesABit) {
     if (isa.find('_') != std::string::npos) continue;
     settings.push_back({.isa = isa, .threads = 2, .step_rows = 512, .shuffle = 0, .alone = false});
     settings.push_back({.isa = isa, .threads = 1, .step_rows = 64, .shuffle = 5, .alone = false});
-    settings.push_back({.isa = isa, .threads = 2, .step_rows = 17, .shuffle = 6, .alone = false, .live = 2});
+    settings.push_back(
+        {.isa = isa, .threads = 2, .step_rows = 17, .shuffle = 6, .alone = false, .live = 2});
     settings.push_back({.isa = isa, .threads = 2, .step_rows = 100, .shuffle = 0, .alone = true});
   }
   for (const Setting& s : settings) {
-    EXPECT_EQ(digests(checkpoint, s), truth) << s.isa << " threads " << s.threads << " step " << s.step_rows << " shuffle " << s.shuffle << " alone " << s.alone;
+    EXPECT_EQ(digests(checkpoint, s), truth)
+        << s.isa << " threads " << s.threads << " step " << s.step_rows << " shuffle " << s.shuffle
+        << " alone " << s.alone;
   }
 }
 

@@ -30,7 +30,8 @@ class Oracle : public testing::TestWithParam<RealModel> {
     parts.checkpoint = checkpoint;
     parts.backend = backend_.get();
     model_ = LocalModel::create(std::move(parts));
-    oracle_ = read_json(shared_dir() / "oracles/logprobs" / (std::string(GetParam().oracle) + ".json"));
+    oracle_ =
+        read_json(shared_dir() / "oracles/logprobs" / (std::string(GetParam().oracle) + ".json"));
   }
   std::unique_ptr<Backend> backend_;
   std::unique_ptr<LocalModel> model_;
@@ -76,13 +77,15 @@ TEST_P(Oracle, GreedyContinuationsAgreeWhereTheMarginDecides) {
     for (size_t i = 0; i < ids.size(); ++i) {
       // Past a step that a rounding could turn, the texts may part.
       if (test["greedy_margins"][i].get<double>() <= 1e-3) break;
-      ASSERT_EQ(ids[i], test["greedy_ids"][i].get<TokenId>()) << "case " << response->id << " step " << i;
+      ASSERT_EQ(ids[i], test["greedy_ids"][i].get<TokenId>())
+          << "case " << response->id << " step " << i;
     }
   }
   EXPECT_EQ(seen, oracle_["cases"].size());
 }
 
-INSTANTIATE_TEST_SUITE_P(RealModels, Oracle,
+INSTANTIATE_TEST_SUITE_P(RealModels,
+                         Oracle,
                          testing::Values(RealModel{"smollm2", "SmolLM2-135M-Instruct.Q4_1.gguf"},
                                          RealModel{"gemma3", "gemma-3-270m-q4_k_m.gguf"}),
                          [](const auto& chosen) { return std::string(chosen.param.oracle); });

@@ -42,15 +42,33 @@ class PageBackend : public Backend {
   void norm(Rows, const NormSpec&, Rows) override {}
   void add(Rows, Rows, float) override {}
   void linear(Rows, const Matrix&, const Vector*, bool, Rows) override {}
-  void qkv_post(Heads, Heads, Heads, Heads, const QkvSpec&, std::span<const Segment>, int64_t, KvPages&) override {}
-  void attention(Heads, const KvPages&, const AttentionSpec&, std::span<const Segment>, Rows) override {}
+  void qkv_post(Heads,
+                Heads,
+                Heads,
+                Heads,
+                const QkvSpec&,
+                std::span<const Segment>,
+                int64_t,
+                KvPages&) override {}
+  void attention(
+      Heads, const KvPages&, const AttentionSpec&, std::span<const Segment>, Rows) override {}
   void glu(Rows, const GluSpec&, Rows) override {}
   void activate(Rows, Activation) override {}
   void route(Rows, const RouteSpec&, std::span<int32_t>, std::span<float>) override {}
-  void experts(Rows, std::span<const int32_t>, std::span<const float>, const ExpertWeights&, const GluSpec&, Rows) override {}
+  void experts(Rows,
+               std::span<const int32_t>,
+               std::span<const float>,
+               const ExpertWeights&,
+               const GluSpec&,
+               Rows) override {}
   void sigmoid_scale(Rows, Rows) override {}
   void gather(Rows, std::span<const int32_t>, Rows) override {}
-  std::vector<HeadRow> head(Rows, const Matrix&, const HeadSpec&, std::span<const std::vector<int32_t>>) override { return {}; }
+  std::vector<HeadRow> head(Rows,
+                            const Matrix&,
+                            const HeadSpec&,
+                            std::span<const std::vector<int32_t>>) override {
+    return {};
+  }
   void logits(Rows, const Matrix&, const HeadSpec&, float*) override {}
 };
 
@@ -59,7 +77,8 @@ void play(const PlannedStep& planned, TokenPages& kv) {
   for (const Segment& s : planned.step.segments) {
     for (int32_t i = 0; i < s.rows; ++i) {
       const int32_t position = s.pos0 + i;
-      kv.tokens[s.pages[position / kPagePositions]][position % kPagePositions] = planned.step.ids[s.row0 + i];
+      kv.tokens[s.pages[position / kPagePositions]][position % kPagePositions] =
+          planned.step.ids[s.row0 + i];
     }
   }
   for (const PageCopy& c : planned.step.copies) {
@@ -74,7 +93,8 @@ std::vector<Sequence> random_sequences(std::mt19937& random) {
     std::vector<int32_t> ids;
     if (!sequences.empty() && random() % 4 != 0) {  // continue a prefix of an earlier one
       const auto& other = sequences[random() % sequences.size()].ids;
-      ids.assign(other.begin(), other.begin() + static_cast<std::ptrdiff_t>(random() % (other.size() + 1)));
+      ids.assign(other.begin(),
+                 other.begin() + static_cast<std::ptrdiff_t>(random() % (other.size() + 1)));
     }
     const size_t more = 1 + random() % 150;
     for (size_t i = 0; i < more; ++i) ids.push_back(static_cast<int32_t>(random() % 50));
@@ -102,7 +122,12 @@ TEST(Planner, EveryRowFindsItsOwnPathAndEveryNeedIsServedOnce) {
       std::vector<std::pair<int32_t, PathState>> kept;
       for (const Sequence& s : sequences) wanted += static_cast<int64_t>(s.needs.size());
       {
-        Planner planner(trie, sequences, pool, {.step_rows = step_rows, .step_pages = 40}, [&](int32_t s, PathState state) { kept.emplace_back(s, std::move(state)); });
+        Planner planner(
+            trie,
+            sequences,
+            pool,
+            {.step_rows = step_rows, .step_pages = 40},
+            [&](int32_t s, PathState state) { kept.emplace_back(s, std::move(state)); });
         PlannedStep planned;
         while (planner.next(planned)) {
           ASSERT_LE(static_cast<int64_t>(planned.step.ids.size()), step_rows);
@@ -118,8 +143,10 @@ TEST(Planner, EveryRowFindsItsOwnPathAndEveryNeedIsServedOnce) {
                 const int32_t position = s.pos0 + row - s.row0;
                 ASSERT_EQ(position, sequence.needs[need.need].position);
                 for (int32_t p = 0; p <= position; ++p) {
-                  ASSERT_EQ(kv.tokens[s.pages[p / kPagePositions]][p % kPagePositions], sequence.ids[p])
-                      << "round " << round << " step rows " << step_rows << " position " << p << " of " << position;
+                  ASSERT_EQ(kv.tokens[s.pages[p / kPagePositions]][p % kPagePositions],
+                            sequence.ids[p])
+                      << "round " << round << " step rows " << step_rows << " position " << p
+                      << " of " << position;
                 }
               }
             }
@@ -132,7 +159,8 @@ TEST(Planner, EveryRowFindsItsOwnPathAndEveryNeedIsServedOnce) {
       for (auto& [s, state] : kept) {
         ASSERT_EQ(state.length(), static_cast<int32_t>(sequences[s].ids.size()));
         for (int32_t p = 0; p < state.length(); ++p) {
-          ASSERT_EQ(kv.tokens[state.pages()[p / kPagePositions]][p % kPagePositions], sequences[s].ids[p]);
+          ASSERT_EQ(kv.tokens[state.pages()[p / kPagePositions]][p % kPagePositions],
+                    sequences[s].ids[p]);
         }
         state.release(pool);
       }

@@ -10,10 +10,13 @@
 namespace keju {
 namespace {
 
-Sequence sequence(std::vector<int32_t> ids, std::vector<Need> needs = {}) { return {std::move(ids), std::move(needs)}; }
+Sequence sequence(std::vector<int32_t> ids, std::vector<Need> needs = {}) {
+  return {std::move(ids), std::move(needs)};
+}
 
 TEST(Trie, SharesPrefixesAndKeepsUnaryChainsWhole) {
-  const std::vector<Sequence> sequences = {sequence({1, 2, 3, 4}), sequence({1, 2, 5}), sequence({9})};
+  const std::vector<Sequence> sequences = {
+      sequence({1, 2, 3, 4}), sequence({1, 2, 5}), sequence({9})};
   const Trie trie(sequences);
   EXPECT_EQ(trie.unique_tokens(), 6);  // 1 2 | 3 4 | 5 | 9
   ASSERT_EQ(trie.nodes().size(), 4u);
@@ -25,7 +28,10 @@ TEST(Trie, SharesPrefixesAndKeepsUnaryChainsWhole) {
 }
 
 TEST(Trie, EqualSequencesAndPrefixesOfOthersEndInsideOneLine) {
-  const std::vector<Sequence> sequences = {sequence({1, 2}, {{1, 7}}), sequence({1, 2}, {{1, 8}}), sequence({1, 2, 3}, {{2, 9}}), sequence({1}, {{0, 6}})};
+  const std::vector<Sequence> sequences = {sequence({1, 2}, {{1, 7}}),
+                                           sequence({1, 2}, {{1, 8}}),
+                                           sequence({1, 2, 3}, {{2, 9}}),
+                                           sequence({1}, {{0, 6}})};
   const Trie trie(sequences);
   EXPECT_EQ(trie.unique_tokens(), 3);
   int64_t needs = 0;
@@ -43,7 +49,8 @@ TEST(Trie, RandomSequencesAgreeWithTheSetOfPrefixes) {
     for (int s = 0; s < count; ++s) {
       std::vector<int32_t> ids(1 + random() % 12);
       for (int32_t& id : ids) id = static_cast<int32_t>(random() % 3);
-      for (size_t n = 1; n <= ids.size(); ++n) prefixes.insert({ids.begin(), ids.begin() + static_cast<std::ptrdiff_t>(n)});
+      for (size_t n = 1; n <= ids.size(); ++n)
+        prefixes.insert({ids.begin(), ids.begin() + static_cast<std::ptrdiff_t>(n)});
       std::vector<Need> needs;
       for (int32_t p = 0; p < static_cast<int32_t>(ids.size()); ++p) {
         if (random() % 2) needs.push_back({p, static_cast<int32_t>(random() % 5)});
@@ -84,7 +91,8 @@ TEST(Trie, RandomSequencesAgreeWithTheSetOfPrefixes) {
 TEST(Trie, ManySequencesInLinearTime) {
   // A million prompts behind one header: the planner must not look at pairs.
   std::vector<Sequence> sequences;
-  for (int32_t i = 0; i < 1000000; ++i) sequences.push_back(sequence({1, 2, 3, i / 1000, i % 1000}));
+  for (int32_t i = 0; i < 1000000; ++i)
+    sequences.push_back(sequence({1, 2, 3, i / 1000, i % 1000}));
   const Trie trie(sequences);
   EXPECT_EQ(trie.unique_tokens(), 3 + 1000 + 1000000);
 }

@@ -3,18 +3,20 @@
 
 #include <algorithm>
 
-#include "base/block_codec.h"
 #include "base/error.h"
 #include "model/config.h"
+#include "model/gguf.h"
 
 namespace keju {
 namespace {
 
 // Sorted by name. A new family is its file, its declaration in families.h, and one line here.
 constexpr const Family* kFamilies[] = {
-    &kGemma3,
-    &kLlama,
-    &kQwen2,
+    &kBaichuan, &kBloom,    &kChatglm, &kCodegen,  &kCohere,     &kDeepseek,  &kErnie45, &kFalcon,
+    &kGemma,    &kGemma2,   &kGemma3,  &kGlm,      &kGlm4,       &kGpt2,      &kGptNeox, &kGptOss,
+    &kGptj,     &kGranite,  &kHunyuan, &kInternlm, &kInternlm2,  &kInternlm3, &kLlama,   &kMinicpm,
+    &kMinicpm3, &kMistral,  &kMixtral, &kOlmo2,    &kPhi3,       &kQwen,      &kQwen2,   &kQwen2Moe,
+    &kQwen3,    &kQwen3Moe, &kSeedOss, &kSmollm3,  &kStarcoder2,
 };
 
 bool contains(const std::vector<std::string_view>& list, std::string_view name) {
@@ -24,53 +26,56 @@ bool contains(const std::vector<std::string_view>& list, std::string_view name) 
 [[noreturn]] void unknown(const Checkpoint& checkpoint, std::string_view found) {
   std::vector<std::string> known;
   for (const Family* family : kFamilies) known.emplace_back(family->name);
-  throw fail(Code::kUnsupported, "{}: architecture: found \"{}\", which keju has no family for{}",
-             checkpoint.root().string(), found, suggestion(found, known));
+  throw fail(Code::kUnsupported,
+             "{}: architecture: found \"{}\", which keju has no family for{}",
+             checkpoint.root().string(),
+             found,
+             suggestion(found, known));
+}
+
+std::string text(const Json& config, const char* key) {
+  return config.contains(key) && config[key].is_string() ? config[key].get<std::string>() : "";
 }
 
 const Family& family_of_config(const Checkpoint& checkpoint) {
   const Json& config = checkpoint.config();
   if (!config.is_object()) {
-    throw fail(Code::kInput, "{}: config.json: not there, need it to know the architecture", checkpoint.root().string());
+    throw fail(Code::kInput,
+               "{}: config.json: not there, need it to know the architecture",
+               checkpoint.root().string());
   }
+  const std::string type = text(config, "model_type");
   std::string architecture;
-  if (config.contains("architectures") && config["architectures"].is_array() && !config["architectures"].empty() &&
-      config["architectures"][0].is_string()) {
+  if (config.contains("architectures") && config["architectures"].is_array() &&
+      !config["architectures"].empty() && config["architectures"][0].is_string()) {
     architecture = config["architectures"][0].get<std::string>();
-  }
-  const std::string type = config.contains("model_type") && config["model_type"].is_string()
-                               ? config["model_type"].get<std::string>() : "";
-  // The architecture decides where model types are shared by families that differ.
-  for (const Family* family : kFamilies) {
-    if (!architecture.empty() && contains(family->architectures, architecture)) return *family;
   }
   for (const Family* family : kFamilies) {
     if (!type.empty() && contains(family->model_types, type)) return *family;
   }
+  // Early checkpoints and renamed derivatives have a model type of their own, or none.
+  for (const Family* family : kFamilies) {
+    if (!architecture.empty() && contains(family->architectures, architecture)) return *family;
+  }
   unknown(checkpoint, type.empty() ? architecture : type);
 }
 
-// What a GGUF file's tensors say and its keys do not.
-void describe_from_tensors(const Checkpoint& checkpoint, Descriptor& d) {
-  const auto has = [&](const char* name) { return checkpoint.find(name) != nullptr; };
-  d.qkv_bias = has("blk.0.attn_q.bias") || has("blk.0.attn_qkv.bias");
-  d.o_bias = has("blk.0.attn_output.bias");
-  d.mlp_bias = has("blk.0.ffn_down.bias");
-  d.head_bias = has("output.bias");
-  d.tied_head = !has("output.weight");
-  if (const StoredTensor* embedding = checkpoint.find("token_embd.weight");
-      embedding != nullptr && embedding->shape.size() == 2) {
-    d.vocab = embedding->shape[0];
+// Weights in a form that no table here knows. Refused by name: their scales would be left over.
+void refuse_quantised(const Json& config, const std::string& where) {
+  if (config.contains("quantization_config") && config["quantization_config"].is_object()) {
+    const std::string method = text(config["quantization_config"], "quant_method");
+    throw fail(
+        Code::kUnsupported,
+        "{}: quantization: found \"{}\", need weights that are not quantised, or a GGUF file",
+        where,
+        method.empty() ? "an unnamed method" : method);
   }
-  if (const StoredTensor* divisors = checkpoint.find("rope_freqs.weight"); divisors != nullptr && !d.ropes.empty()) {
-    const int64_t pairs = elements(divisors->shape);
-    if (pairs != d.ropes[0].dim / 2) {
-      throw fail(Code::kShape, "{}: tensor \"rope_freqs.weight\": shape: found {}, need [{}]", checkpoint.root().string(),
-                 to_string(divisors->shape), d.ropes[0].dim / 2);
-    }
-    std::vector<float> values(pairs);
-    expand_row(divisors->dtype, divisors->data, pairs, values.data());
-    d.ropes[0].frequency_divisors.assign(values.begin(), values.end());
+  if (config.contains("quantization_bit") && config["quantization_bit"].is_number_integer() &&
+      config["quantization_bit"].get<int64_t>() != 0) {
+    throw fail(Code::kUnsupported,
+               "{}: quantization_bit: found {}, need 0",
+               where,
+               config["quantization_bit"].get<int64_t>());
   }
 }
 
@@ -92,11 +97,15 @@ Descriptor describe(const Family& family, const Checkpoint& checkpoint) {
   Descriptor d;
   if (checkpoint.format() == Checkpoint::Format::kGguf) {
     if (family.from_gguf == nullptr) {
-      throw fail(Code::kUnsupported, "{}: family \"{}\": found a GGUF file, need a safetensors folder", where, family.name);
+      throw fail(Code::kUnsupported,
+                 "{}: family \"{}\": found a GGUF file, need a safetensors folder",
+                 where,
+                 family.name);
     }
     d = family.from_gguf(checkpoint.metadata());
     describe_from_tensors(checkpoint, d);
   } else {
+    refuse_quantised(checkpoint.config(), where + "/config.json");
     d = family.from_config(checkpoint.config(), where + "/config.json");
   }
   d.glu.activation = d.activation;

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: MIT
+// The checkpoints under tests/fixtures: safetensors and GGUF forms of tiny random models, with the
+// logits that transformers 5.23 (or, for "slow-…", scripts/slow_family_models.py) computes.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <string>
+
+#include "tests/model/run_model.h"
+
+namespace keju {
+namespace {
+
+const std::filesystem::path kModels = "tests/fixtures/models";
+const std::filesystem::path kGguf = "tests/fixtures/gguf";
+constexpr double kLogprobTolerance = 2e-4;
+constexpr std::string_view kRoundedInGguf[] = {"llama-3.1", "phi3-longrope"};
+
+class CommittedModel : public testing::TestWithParam<std::string> {};
+
+TEST_P(CommittedModel, AgreesWithItsReference) {
+  const std::filesystem::path folder = kModels / GetParam();
+  const Json expected = read_json(folder / "expected.json");
+  RunModel model(folder.string());
+  const Distance worst = distance(model, expected);
+  EXPECT_LE(worst.logit, expected["max_abs_logit_error"].get<double>());
+  EXPECT_LE(worst.logprob, kLogprobTolerance);
+}
+
+INSTANTIATE_TEST_SUITE_P(Families,
+                         CommittedModel,
+                         testing::ValuesIn(names_in(kModels, "")),
+                         test_name);
+
+class GgufForm : public testing::TestWithParam<std::string> {};
+
+TEST_P(GgufForm, AgreesWithItsReference) {
+  const Json expected = read_json(kModels / GetParam() / "expected.json");
+  RunModel model((kGguf / (GetParam() + ".gguf")).string());
+  const Distance worst = distance(model, expected);
+  EXPECT_LE(worst.logit, expected["max_abs_logit_error"].get<double>());
+  EXPECT_LE(worst.logprob, kLogprobTolerance);
+}
+
+// Permuted rows go back to their places and the norms' one is added the same way, so both forms of
+// the same weights give the same bits. Only numbers that GGUF rounds to float32 differ: tables of
+// frequencies, factors and multipliers.
+TEST_P(GgufForm, HasTheBitsOfTheSafetensorsForm) {
+  RunModel original((kModels / GetParam()).string());
+  RunModel converted((kGguf / (GetParam() + ".gguf")).string());
+  const bool rounded =
+      std::find(std::begin(kRoundedInGguf), std::end(kRoundedInGguf), GetParam()) !=
+      std::end(kRoundedInGguf);
+  for (const Json& test : read_json(kModels / GetParam() / "expected.json")["cases"]) {
+    const auto ids = test["ids"].get<std::vector<int32_t>>();
+    const std::vector<float> a = original.logits(ids);
+    const std::vector<float> b = converted.logits(ids);
+    ASSERT_EQ(a.size(), b.size());
+    for (size_t i = 0; i < a.size(); ++i) {
+      if (rounded) {
+        ASSERT_NEAR(a[i], b[i], 2e-5) << i;
+      } else {
+        ASSERT_EQ(a[i], b[i]) << i;
+      }
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Families,
+                         GgufForm,
+                         testing::ValuesIn(names_in(kGguf, ".gguf")),
+                         test_name);
+
+}  // namespace
+}  // namespace keju
