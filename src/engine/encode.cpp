@@ -13,20 +13,25 @@ TokenId PromptEncoder::prefix_token() const {
   if (!special.prefix.empty()) return special.prefix.back();
   if (special.bos) return *special.bos;
   if (special.eos) return *special.eos;
-  throw fail(Code::kInput, "tokenizer: prefix token: found neither BOS nor EOS, need one to score a text without a prompt");
+  throw fail(Code::kInput,
+             "tokenizer: prefix token: found neither BOS nor EOS, need one to score a text without "
+             "a prompt");
 }
 
 std::vector<PromptPiece> PromptEncoder::pieces(const Prompt& prompt) const {
   if (prompt.chat.empty()) return prompt.pieces;
   if (chat_ == nullptr) {
-    throw fail(Code::kUnsupported, "chat: the model has no chat template, need one for prompts of turns. Give one with --chat-template, or use the suite without chat");
+    throw fail(Code::kUnsupported,
+               "chat: the model has no chat template, need one for prompts of turns. Give one with "
+               "--chat-template, or use the suite without chat");
   }
   std::vector<PromptPiece> all = chat_->render(prompt.chat);
   if (!prompt.prefill.empty()) all.push_back({prompt.prefill, ParseSpecial::kNo, {}});
   return all;
 }
 
-std::vector<TokenId> PromptEncoder::encode(const std::vector<PromptPiece>& pieces, bool add_prefix) const {
+std::vector<TokenId> PromptEncoder::encode(const std::vector<PromptPiece>& pieces,
+                                           bool add_prefix) const {
   std::vector<TokenId> ids;
   for (size_t i = 0; i < pieces.size(); ++i) {
     if (!pieces[i].ids.empty()) {
@@ -35,14 +40,16 @@ std::vector<TokenId> PromptEncoder::encode(const std::vector<PromptPiece>& piece
     }
     // Neighbouring pieces under one rule are one text: merges may cross their seam.
     std::string text = pieces[i].text;
-    while (i + 1 < pieces.size() && pieces[i + 1].ids.empty() && pieces[i + 1].parse_special == pieces[i].parse_special) {
+    while (i + 1 < pieces.size() && pieces[i + 1].ids.empty() &&
+           pieces[i + 1].parse_special == pieces[i].parse_special) {
       text += pieces[++i].text;
     }
     if (!text.empty()) tokenizer_.encode(text, pieces[i].parse_special, ids);
   }
   const std::vector<TokenId>& prefix = tokenizer_.special().prefix;
   if (add_prefix && !prefix.empty()) {
-    const bool there = ids.size() >= prefix.size() && std::equal(prefix.begin(), prefix.end(), ids.begin());
+    const bool there =
+        ids.size() >= prefix.size() && std::equal(prefix.begin(), prefix.end(), ids.begin());
     if (!there) ids.insert(ids.begin(), prefix.begin(), prefix.end());
   }
   return ids;
@@ -56,7 +63,9 @@ std::vector<TokenId> PromptEncoder::prompt(const Prompt& prompt) const {
 
 // lm-evaluation-harness 0.4.13 _encode_pair: the boundary is decided by the length of the encoded
 // prompt, so a merge across it shifts a token, and we shift the same one.
-EncodedPair PromptEncoder::retokenize(std::vector<PromptPiece> all, const std::string& continuation, bool add_prefix) const {
+EncodedPair PromptEncoder::retokenize(std::vector<PromptPiece> all,
+                                      const std::string& continuation,
+                                      bool add_prefix) const {
   std::string moved;
   if (!all.empty() && all.back().ids.empty()) {
     std::string& text = all.back().text;
@@ -82,7 +91,9 @@ EncodedPair PromptEncoder::retokenize(std::vector<PromptPiece> all, const std::s
   return pair;
 }
 
-EncodedPair PromptEncoder::pair(const Prompt& prompt_in, const std::string& continuation, Boundary boundary) const {
+EncodedPair PromptEncoder::pair(const Prompt& prompt_in,
+                                const std::string& continuation,
+                                Boundary boundary) const {
   EncodedPair pair;
   if (boundary == Boundary::kRetokenize) {
     pair = retokenize(pieces(prompt_in), continuation, prompt_in.add_prefix);
@@ -90,7 +101,10 @@ EncodedPair PromptEncoder::pair(const Prompt& prompt_in, const std::string& cont
     pair.prompt = prompt(prompt_in);
     if (boundary == Boundary::kVocabularyEntry) {
       const std::optional<TokenId> id = tokenizer_.find(continuation);
-      if (!id) throw fail(Code::kInput, "option \"{}\": not an entry of the vocabulary, need one for this protocol", continuation);
+      if (!id)
+        throw fail(Code::kInput,
+                   "option \"{}\": not an entry of the vocabulary, need one for this protocol",
+                   continuation);
       pair.continuation = {*id};
     } else {
       tokenizer_.encode(continuation, ParseSpecial::kNo, pair.continuation);
@@ -100,7 +114,9 @@ EncodedPair PromptEncoder::pair(const Prompt& prompt_in, const std::string& cont
     }
   }
   if (pair.continuation.empty()) {
-    throw fail(Code::kInput, "option \"{}\": found no token of its own after the prompt, need at least one", continuation);
+    throw fail(Code::kInput,
+               "option \"{}\": found no token of its own after the prompt, need at least one",
+               continuation);
   }
   return pair;
 }

@@ -26,11 +26,12 @@ struct EncodedPair {
 class PromptEncoder {
  public:
   // `chat` may be null: prompts of chat turns are then Error(kUnsupported).
-  PromptEncoder(const Tokenizer& tokenizer, const ChatRenderer* chat) : tokenizer_(tokenizer), chat_(chat) {}
+  PromptEncoder(const Tokenizer& tokenizer, const ChatRenderer* chat)
+      : tokenizer_(tokenizer), chat_(chat) {}
 
-  // The checkpoint's prefix goes in front unless the prompt already begins with it (or with its BOS,
-  // as chat templates write it themselves). An empty prompt becomes the prefix token: BOS, else EOS.
-  // Errors: Error(kInput) where neither exists.
+  // The checkpoint's prefix goes in front unless the prompt already begins with it (or with its
+  // BOS, as chat templates write it themselves). An empty prompt becomes the prefix token: BOS,
+  // else EOS. Errors: Error(kInput) where neither exists.
   std::vector<TokenId> prompt(const Prompt& prompt) const;
 
   EncodedPair pair(const Prompt& prompt, const std::string& continuation, Boundary boundary) const;
@@ -41,7 +42,9 @@ class PromptEncoder {
  private:
   std::vector<PromptPiece> pieces(const Prompt& prompt) const;
   std::vector<TokenId> encode(const std::vector<PromptPiece>& pieces, bool add_prefix) const;
-  EncodedPair retokenize(std::vector<PromptPiece> pieces, const std::string& continuation, bool add_prefix) const;
+  EncodedPair retokenize(std::vector<PromptPiece> pieces,
+                         const std::string& continuation,
+                         bool add_prefix) const;
 
   const Tokenizer& tokenizer_;
   const ChatRenderer* chat_;

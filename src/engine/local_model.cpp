@@ -17,13 +17,15 @@ constexpr int64_t kMostTokens = int64_t{1} << 20;  // of one text given as ids
 class Local : public LocalModel {
  public:
   explicit Local(LocalModelParts parts)
-      : parts_(std::move(parts)), model_(Model::load(parts_.checkpoint, *parts_.backend)) {
+      : parts_(std::move(parts)),
+        weights_digest_(digest_of(*parts_.checkpoint, parts_.backend->facts().threads)),
+        model_(Model::load(parts_.checkpoint, *parts_.backend)) {
     kv_ = model_->make_kv_pages(kFirstPages);
-    if (parts_.tokenizer != nullptr) encoder_ = std::make_unique<PromptEncoder>(*parts_.tokenizer, parts_.chat.get());
+    if (parts_.tokenizer != nullptr)
+      encoder_ = std::make_unique<PromptEncoder>(*parts_.tokenizer, parts_.chat.get());
     const int64_t own = model_->descriptor().context_length;
-    context_length_ = parts_.options.context_length > 0 ? std::min(parts_.options.context_length, own) : own;
-    ThreadPool pool(model_->backend().facts().threads);
-    weights_digest_ = parts_.checkpoint->digest(pool);
+    context_length_ =
+        parts_.options.context_length > 0 ? std::min(parts_.options.context_length, own) : own;
   }
 
   Model& model() override { return *model_; }
@@ -51,46 +53,63 @@ class Local : public LocalModel {
   }
 
   std::unique_ptr<Session> start(RequestSource& source) override {
-    if (encoder_ == nullptr) throw fail(Code::kInput, "{}: tokenizer: found none, need one to read prompts", parts_.name);
-    return std::make_unique<LocalSession>(*model_, *parts_.tokenizer, *encoder_, parts_.options, context_length_, *kv_, source);
+    if (encoder_ == nullptr)
+      throw fail(Code::kInput, "{}: tokenizer: found none, need one to read prompts", parts_.name);
+    return std::make_unique<LocalSession>(
+        *model_, *parts_.tokenizer, *encoder_, parts_.options, context_length_, *kv_, source);
   }
 
   std::vector<TokenId> encode(const Prompt& prompt) const override {
-    if (encoder_ == nullptr) throw fail(Code::kInput, "{}: tokenizer: found none, need one to read prompts", parts_.name);
+    if (encoder_ == nullptr)
+      throw fail(Code::kInput, "{}: tokenizer: found none, need one to read prompts", parts_.name);
     return encoder_->prompt(prompt);
   }
 
   SessionStats plan(RequestSource& source) override {
-    if (encoder_ == nullptr) throw fail(Code::kInput, "{}: tokenizer: found none, need one to read prompts", parts_.name);
-    LocalSession session(*model_, *parts_.tokenizer, *encoder_, parts_.options, context_length_, *kv_, source);
+    if (encoder_ == nullptr)
+      throw fail(Code::kInput, "{}: tokenizer: found none, need one to read prompts", parts_.name);
+    LocalSession session(
+        *model_, *parts_.tokenizer, *encoder_, parts_.options, context_length_, *kv_, source);
     session.plan_all();
     return session.stats();
   }
 
   double measure_prefill_tokens_per_s() override {
-    const std::vector<TokenId> ids(std::min<int64_t>({parts_.options.step_rows, context_length_, 256}), 0);
+    const std::vector<TokenId> ids(
+        std::min<int64_t>({parts_.options.step_rows, context_length_, 256}), 0);
     double best = 0;
     for (int i = 0; i < 2; ++i) {  // the first pass touches the weights for the first time
       const auto start = std::chrono::steady_clock::now();
       (void)token_logprobs(ids, nullptr);
-      const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+      const double seconds =
+          std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
       best = std::max(best, static_cast<double>(ids.size()) / seconds);
     }
     return best;
   }
 
-  std::vector<double> token_logprobs(const std::vector<TokenId>& ids, std::vector<float>* last_logits) override;
+  std::vector<double> token_logprobs(const std::vector<TokenId>& ids,
+                                     std::vector<float>* last_logits) override;
 
  private:
+  // Before the weights are packed: hashing reads every page of the file, which then is dropped.
+  static std::string digest_of(const Checkpoint& checkpoint, int threads) {
+    ThreadPool pool(threads);
+    std::string digest = checkpoint.digest(pool);
+    for (const StoredTensor& tensor : checkpoint.tensors()) checkpoint.drop_pages(tensor);
+    return digest;
+  }
+
   LocalModelParts parts_;
+  std::string weights_digest_;
   std::unique_ptr<Model> model_;
   std::unique_ptr<KvPages> kv_;
   std::unique_ptr<PromptEncoder> encoder_;
   int64_t context_length_ = 0;
-  std::string weights_digest_;
 };
 
-std::vector<double> Local::token_logprobs(const std::vector<TokenId>& ids, std::vector<float>* last_logits) {
+std::vector<double> Local::token_logprobs(const std::vector<TokenId>& ids,
+                                          std::vector<float>* last_logits) {
   const auto total = static_cast<int64_t>(ids.size());
   if (total == 0) throw fail(Code::kInput, "ids: found none, need at least one");
   // Learned positions end at the context; rotary ones and ALiBi go on, as in the reference.
@@ -98,18 +117,24 @@ std::vector<double> Local::token_logprobs(const std::vector<TokenId>& ids, std::
   if (total > most) throw fail(Code::kInput, "ids: found {}, need at most {}", total, most);
   const int64_t vocab = model_->descriptor().vocab;
   for (const TokenId id : ids) {
-    if (id < 0 || id >= vocab) throw fail(Code::kInput, "ids: found {}, need 0 to {}", id, vocab - 1);
+    if (id < 0 || id >= vocab)
+      throw fail(Code::kInput, "ids: found {}, need 0 to {}", id, vocab - 1);
   }
   std::vector<int32_t> pages;
   for (int32_t p = 0; p * kPagePositions < total; ++p) pages.push_back(p);
-  if (static_cast<int64_t>(pages.size()) > kv_->pages) model_->backend().grow_kv_pages(*kv_, static_cast<int64_t>(pages.size()));
+  if (static_cast<int64_t>(pages.size()) > kv_->pages)
+    model_->backend().grow_kv_pages(*kv_, static_cast<int64_t>(pages.size()));
   std::vector<double> logprobs;
   for (int64_t at = 0; at < total; at += parts_.options.step_rows) {
     const int64_t end = std::min(total, at + parts_.options.step_rows);
     Step step;
     step.regime = model_->descriptor().rope_regime(total);
     step.ids.assign(ids.begin() + at, ids.begin() + end);
-    step.segments = {{.row0 = 0, .rows = static_cast<int32_t>(end - at), .pos0 = static_cast<int32_t>(at), .pages = pages.data(), .generated = false}};
+    step.segments = {{.row0 = 0,
+                      .rows = static_cast<int32_t>(end - at),
+                      .pos0 = static_cast<int32_t>(at),
+                      .pages = pages.data(),
+                      .generated = false}};
     std::vector<std::vector<int32_t>> wanted;
     for (int64_t i = at; i < end; ++i) {
       step.needed.push_back(static_cast<int32_t>(i - at));
@@ -118,7 +143,8 @@ std::vector<double> Local::token_logprobs(const std::vector<TokenId>& ids, std::
     const Rows hidden = model_->forward(step, *kv_);
     const std::vector<HeadRow> rows = model_->head(hidden, wanted);
     for (const HeadRow& row : rows) {
-      if (!row.wanted.empty()) logprobs.push_back(static_cast<double>(row.wanted[0]) - row.log_sum_exp);
+      if (!row.wanted.empty())
+        logprobs.push_back(static_cast<double>(row.wanted[0]) - row.log_sum_exp);
     }
     if (end == total && last_logits != nullptr) {
       last_logits->resize(vocab);
@@ -133,6 +159,8 @@ std::vector<double> Local::token_logprobs(const std::vector<TokenId>& ids, std::
 
 }  // namespace
 
-std::unique_ptr<LocalModel> LocalModel::create(LocalModelParts parts) { return std::make_unique<Local>(std::move(parts)); }
+std::unique_ptr<LocalModel> LocalModel::create(LocalModelParts parts) {
+  return std::make_unique<Local>(std::move(parts));
+}
 
 }  // namespace keju

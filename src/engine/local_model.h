@@ -15,14 +15,15 @@
 namespace keju {
 
 struct EngineOptions {
-  int64_t step_rows = 512;          // rows of one packed forward pass
-  int64_t live_sequences = 16;      // generations that decode together
-  int64_t context_length = 0;       // 0: the checkpoint's own
-  int64_t window_tokens = int64_t{1} << 24;  // of prompts planned together at most
+  int64_t step_rows = 512;                         // rows of one packed forward pass
+  int64_t live_sequences = 16;                     // generations that decode together
+  int64_t context_length = 0;                      // 0: the checkpoint's own
+  int64_t window_tokens = int64_t{1} << 24;        // of prompts planned together at most
   int64_t window_least_tokens = int64_t{1} << 15;  // small groups are planned together up to this
 };
 
-// A language model on our own engine: checkpoint, tokenizer and backend behind the LanguageModel seam.
+// A language model on our own engine: checkpoint, tokenizer and backend behind the LanguageModel
+// seam.
 struct LocalModelParts {
   std::shared_ptr<const Checkpoint> checkpoint;
   std::shared_ptr<const Tokenizer> tokenizer;  // may be null: then only ids can be given
@@ -45,9 +46,10 @@ class LocalModel : public LanguageModel {
   // Speed of one packed forward pass, measured now.
   virtual double measure_prefill_tokens_per_s() = 0;
 
-  // Log-prob of every token of `ids` after those before it (the first has none), and the logits after
-  // the last where `last_logits` is not null ([V]).
-  virtual std::vector<double> token_logprobs(const std::vector<TokenId>& ids, std::vector<float>* last_logits) = 0;
+  // Log-prob of every token of `ids` after those before it (the first has none), and the logits
+  // after the last where `last_logits` is not null ([V]).
+  virtual std::vector<double> token_logprobs(const std::vector<TokenId>& ids,
+                                             std::vector<float>* last_logits) = 0;
 };
 
 }  // namespace keju

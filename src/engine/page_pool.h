@@ -10,8 +10,8 @@
 namespace keju {
 
 // Reference counts over the pages of a KvPages. Freed pages become available again only after
-// `end_step`: within one step all keys are written before any is read, so a page cannot change hands.
-// Grows the pool when it runs dry.
+// `end_step`: within one step all keys are written before any is read, so a page cannot change
+// hands. Grows the pool when it runs dry.
 class PagePool {
  public:
   PagePool(Backend& backend, KvPages& kv) : backend_(backend), kv_(kv) {
@@ -61,8 +61,8 @@ class PagePool {
 class PathState {
  public:
   // The state of a text that continues this one. The part-filled last page is taken over by copying
-  // its first positions (appended to `copies`); with `adopt` the page itself changes hands, which is
-  // right when nothing else will continue from here.
+  // its first positions (appended to `copies`); with `adopt` the page itself changes hands, which
+  // is right when nothing else will continue from here.
   enum class Tail { kCopy, kAdopt };
   PathState branch(PagePool& pool, Tail tail, std::vector<PageCopy>& copies) {
     PathState child;
@@ -87,7 +87,8 @@ class PathState {
   // Makes room for `positions` more.
   void extend(PagePool& pool, int32_t positions) {
     length_ += positions;
-    while (static_cast<int32_t>(pages_.size()) * kPagePositions < length_) pages_.push_back(pool.acquire());
+    while (static_cast<int32_t>(pages_.size()) * kPagePositions < length_)
+      pages_.push_back(pool.acquire());
   }
   void release(PagePool& pool) {
     for (const int32_t page : pages_) pool.release(page);

@@ -7,7 +7,11 @@
 
 namespace keju {
 
-Planner::Planner(const Trie& trie, const std::vector<Sequence>& sequences, PagePool& pool, PlannerLimits limits, Keep keep)
+Planner::Planner(const Trie& trie,
+                 const std::vector<Sequence>& sequences,
+                 PagePool& pool,
+                 PlannerLimits limits,
+                 Keep keep)
     : trie_(trie), sequences_(sequences), pool_(pool), limits_(limits), keep_(std::move(keep)) {}
 
 Planner::~Planner() {
@@ -16,7 +20,8 @@ Planner::~Planner() {
 
 // Nodes whose subtree is planned give their state back.
 void Planner::close_finished() {
-  while (!open_.empty() && trie_.nodes()[open_.back().node].subtree_end <= next_node_ && !mid_node_) {
+  while (!open_.empty() && trie_.nodes()[open_.back().node].subtree_end <= next_node_ &&
+         !mid_node_) {
     open_.back().state.release(pool_);
     open_.pop_back();
   }
@@ -26,7 +31,8 @@ void Planner::open_node(PlannedStep& out) {
   const Trie::Node& node = trie_.nodes()[next_node_];
   Open open{.node = next_node_, .state = {}};
   if (node.parent >= 0) {
-    KEJU_CHECK(!open_.empty() && open_.back().node == node.parent, "planner: a node opened out of order");
+    KEJU_CHECK(!open_.empty() && open_.back().node == node.parent,
+               "planner: a node opened out of order");
     const auto tail = node.last_child ? PathState::Tail::kAdopt : PathState::Tail::kCopy;
     open.state = open_.back().state.branch(pool_, tail, out.step.copies);
   }
@@ -38,7 +44,8 @@ void Planner::open_node(PlannedStep& out) {
   const auto needs = trie_.needs(node);
   for (const Trie::NodeNeed& need : needs) {
     // A sequence begins to be worked on with its last node: what lies before is shared.
-    if (need.need + 1 == static_cast<int32_t>(sequences_[need.sequence].needs.size())) out.begun.push_back(need.sequence);
+    if (need.need + 1 == static_cast<int32_t>(sequences_[need.sequence].needs.size()))
+      out.begun.push_back(need.sequence);
   }
 }
 
@@ -70,8 +77,10 @@ void Planner::add_rows(PlannedStep& out, int32_t count) {
     if (need.token >= 0) wanted.ids.push_back(need.token);
     if (need.token < 0 && keep_) {
       // The page list that the generation goes on with is its own from here.
-      KEJU_CHECK(needs[next_need_].offset + 1 == end, "planner: a generation must continue from the rows just planned");
-      keep_(needs[next_need_].sequence, open.state.branch(pool_, PathState::Tail::kCopy, out.step.copies));
+      KEJU_CHECK(needs[next_need_].offset + 1 == end,
+                 "planner: a generation must continue from the rows just planned");
+      keep_(needs[next_need_].sequence,
+            open.state.branch(pool_, PathState::Tail::kCopy, out.step.copies));
     }
     ++next_need_;
   }
@@ -94,11 +103,13 @@ bool Planner::next(PlannedStep& out) {
       open_node(out);
     }
     const Trie::Node& node = trie_.nodes()[open_.back().node];
-    const auto room = static_cast<int32_t>(limits_.step_rows - static_cast<int64_t>(out.step.ids.size()));
+    const auto room =
+        static_cast<int32_t>(limits_.step_rows - static_cast<int64_t>(out.step.ids.size()));
     int32_t count = std::min(room, node.size - done_rows_);
     if (count < node.size - done_rows_) {
       // A node that does not fit is cut where a page ends, if a page ends in what fits.
-      const int32_t aligned = (node.start + done_rows_ + count) / kPagePositions * kPagePositions - (node.start + done_rows_);
+      const int32_t aligned = (node.start + done_rows_ + count) / kPagePositions * kPagePositions -
+                              (node.start + done_rows_);
       if (aligned > 0) count = aligned;
     }
     if (count <= 0) break;

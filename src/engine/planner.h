@@ -18,11 +18,11 @@ struct PlannedStep {
   // Page lists that step.segments point into; stable in memory.
   std::deque<std::vector<int32_t>> page_lists;
   struct Wanted {
-    std::vector<int32_t> ids;              // to pick at this row, ascending, no doubles
-    std::vector<Trie::NodeNeed> needs;     // who asked
+    std::vector<int32_t> ids;           // to pick at this row, ascending, no doubles
+    std::vector<Trie::NodeNeed> needs;  // who asked
   };
-  std::vector<Wanted> wanted;              // one per step.needed
-  std::vector<int32_t> begun;              // sequences whose last node starts in this step
+  std::vector<Wanted> wanted;  // one per step.needed
+  std::vector<int32_t> begun;  // sequences whose last node starts in this step
 };
 
 struct PlannerLimits {
@@ -34,14 +34,18 @@ struct PlannerLimits {
 // with its children. What a node keeps lives until its last descendant has been planned.
 class Planner {
  public:
-  // `keep(sequence, state)` is called for sequences with a need of token -1 (generations) when their
-  // last row has been planned, with a state of their own; may be empty otherwise.
+  // `keep(sequence, state)` is called for sequences with a need of token -1 (generations) when
+  // their last row has been planned, with a state of their own; may be empty otherwise.
   using Keep = std::function<void(int32_t sequence, PathState state)>;
-  Planner(const Trie& trie, const std::vector<Sequence>& sequences, PagePool& pool, PlannerLimits limits, Keep keep);
+  Planner(const Trie& trie,
+          const std::vector<Sequence>& sequences,
+          PagePool& pool,
+          PlannerLimits limits,
+          Keep keep);
   ~Planner();
 
-  // Fills `out`; false when the trie is done. Copies stand in `out.step.copies`; the caller runs the
-  // step and then calls pool.end_step().
+  // Fills `out`; false when the trie is done. Copies stand in `out.step.copies`; the caller runs
+  // the step and then calls pool.end_step().
   bool next(PlannedStep& out);
 
   int64_t rows_planned() const { return rows_planned_; }
@@ -61,10 +65,10 @@ class Planner {
   PagePool& pool_;
   PlannerLimits limits_;
   Keep keep_;
-  std::vector<Open> open_;    // path from the root
-  int32_t next_node_ = 0;     // next node to open
-  int32_t done_rows_ = 0;     // rows of open_.back() already planned
-  int32_t next_need_ = 0;     // into the needs of open_.back()
+  std::vector<Open> open_;  // path from the root
+  int32_t next_node_ = 0;   // next node to open
+  int32_t done_rows_ = 0;   // rows of open_.back() already planned
+  int32_t next_need_ = 0;   // into the needs of open_.back()
   bool mid_node_ = false;
   int64_t rows_planned_ = 0;
   int64_t pages_at_start_ = 0;

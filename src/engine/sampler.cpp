@@ -19,10 +19,13 @@ int32_t sample_token(std::span<const float> logits, const SamplingSettings& sett
   }
   std::vector<int32_t> order(logits.size());
   std::iota(order.begin(), order.end(), 0);
-  const auto better = [&](int32_t a, int32_t b) { return logits[a] != logits[b] ? logits[a] > logits[b] : a < b; };
+  const auto better = [&](int32_t a, int32_t b) {
+    return logits[a] != logits[b] ? logits[a] > logits[b] : a < b;
+  };
   size_t kept = logits.size();
   if (settings.top_k > 0) kept = std::min<size_t>(kept, static_cast<size_t>(settings.top_k));
-  std::partial_sort(order.begin(), order.begin() + static_cast<std::ptrdiff_t>(kept), order.end(), better);
+  std::partial_sort(
+      order.begin(), order.begin() + static_cast<std::ptrdiff_t>(kept), order.end(), better);
   const auto best = static_cast<double>(logits[order[0]]);
   std::vector<double> mass(kept);
   double total = 0;
@@ -33,7 +36,8 @@ int32_t sample_token(std::span<const float> logits, const SamplingSettings& sett
   double cumulative = 0;
   size_t last = 0;
   for (; last < kept; ++last) {
-    if (last > 0 && (cumulative >= settings.top_p * total || mass[last] < settings.min_p * mass[0])) break;
+    if (last > 0 && (cumulative >= settings.top_p * total || mass[last] < settings.min_p * mass[0]))
+      break;
     cumulative += mass[last];
   }
   double left = draw * cumulative;

@@ -8,8 +8,13 @@
 
 namespace keju {
 
-LocalSession::LocalSession(Model& model, const Tokenizer& tokenizer, const PromptEncoder& encoder,
-                           const EngineOptions& options, int64_t context_length, KvPages& kv, RequestSource& source)
+LocalSession::LocalSession(Model& model,
+                           const Tokenizer& tokenizer,
+                           const PromptEncoder& encoder,
+                           const EngineOptions& options,
+                           int64_t context_length,
+                           KvPages& kv,
+                           RequestSource& source)
     : model_(model),
       tokenizer_(tokenizer),
       encoder_(encoder),
@@ -63,9 +68,10 @@ bool LocalSession::start_regime() {
   trie_ = std::make_unique<Trie>(current_->sequences);
   PlannerLimits limits;
   limits.step_rows = options_.step_rows;
-  planner_ = std::make_unique<Planner>(*trie_, current_->sequences, pool_, limits, [this](int32_t sequence, PathState state) {
-    kept_.emplace_back(sequence, std::move(state));
-  });
+  planner_ = std::make_unique<Planner>(
+      *trie_, current_->sequences, pool_, limits, [this](int32_t sequence, PathState state) {
+        kept_.emplace_back(sequence, std::move(state));
+      });
   stats_.tokens_planned = stats_.tokens_done + trie_->unique_tokens();
   return true;
 }
@@ -110,7 +116,8 @@ void LocalSession::take_results(const PlannedStep& planned, Rows hidden) {
         take_score(need, rows[r], wanted[r]);
         continue;
       }
-      KEJU_CHECK(next_kept < kept_.size() && kept_[next_kept].first == need.sequence, "a generation without its state");
+      KEJU_CHECK(next_kept < kept_.size() && kept_[next_kept].first == need.sequence,
+                 "a generation without its state");
       Job& job = jobs_.at(info.job);
       Live live;
       live.job = info.job;
@@ -134,7 +141,12 @@ TokenId LocalSession::choose(const Job& job, const HeadRow& row, Rows hidden_row
   model_.logits(hidden_row, logits.data());
   const uint64_t stream = sampling_stream(job.request.key, generate.sample);
   const double draw = uniform(generate.seed, stream, static_cast<uint64_t>(index));
-  return sample_token(logits, {.temperature = generate.temperature, .top_p = generate.top_p, .top_k = generate.top_k, .min_p = generate.min_p}, draw);
+  return sample_token(logits,
+                      {.temperature = generate.temperature,
+                       .top_p = generate.top_p,
+                       .top_k = generate.top_k,
+                       .min_p = generate.min_p},
+                      draw);
 }
 
 void LocalSession::decode_step() {
@@ -222,12 +234,15 @@ void LocalSession::end_generation(Live& live, FinishReason reason) {
   complete(live.job);
 }
 
-void LocalSession::take_score(const Trie::NodeNeed& need, const HeadRow& row, const std::vector<int32_t>& wanted) {
+void LocalSession::take_score(const Trie::NodeNeed& need,
+                              const HeadRow& row,
+                              const std::vector<int32_t>& wanted) {
   SequenceInfo& info = current_->infos[need.sequence];
   const Sequence& sequence = current_->sequences[need.sequence];
   const int32_t token = sequence.needs[need.need].token;
   const auto at = std::lower_bound(wanted.begin(), wanted.end(), token) - wanted.begin();
-  info.logprobs[need.need] = static_cast<float>(static_cast<double>(row.wanted[at]) - row.log_sum_exp);
+  info.logprobs[need.need] =
+      static_cast<float>(static_cast<double>(row.wanted[at]) - row.log_sum_exp);
   info.greedy[need.need] = row.best_id == token;
   if (--info.missing == 0) finish_sequence(info, sequence);
 }
@@ -265,7 +280,8 @@ void LocalSession::complete(int64_t id) {
   const auto at = jobs_.find(id);
   Job& job = at->second;
   job.response.timing.end_s = now();
-  if (job.response.timing.first_token_s == 0) job.response.timing.first_token_s = job.response.timing.end_s;
+  if (job.response.timing.first_token_s == 0)
+    job.response.timing.first_token_s = job.response.timing.end_s;
   ready_.push_back(std::move(job.response));
   jobs_.erase(at);
 }

@@ -19,12 +19,17 @@
 
 namespace keju {
 
-// One pass of the local engine over a source: windows of requests are tokenised, merged into a trie,
-// walked step by step, and finished requests are handed out as they complete.
+// One pass of the local engine over a source: windows of requests are tokenised, merged into a
+// trie, walked step by step, and finished requests are handed out as they complete.
 class LocalSession : public Session {
  public:
-  LocalSession(Model& model, const Tokenizer& tokenizer, const PromptEncoder& encoder, const EngineOptions& options,
-               int64_t context_length, KvPages& kv, RequestSource& source);
+  LocalSession(Model& model,
+               const Tokenizer& tokenizer,
+               const PromptEncoder& encoder,
+               const EngineOptions& options,
+               int64_t context_length,
+               KvPages& kv,
+               RequestSource& source);
   ~LocalSession() override;
   std::optional<Response> next() override;
   SessionStats stats() const override;
@@ -43,17 +48,17 @@ class LocalSession : public Session {
   // Which result a sequence's needs belong to.
   struct SequenceInfo {
     int64_t job = 0;
-    int64_t continuation = 0;       // index, for scores
-    int32_t first_scored = 0;       // index of the first need that counts to the continuation itself
-    std::vector<float> logprobs;    // one per need
+    int64_t continuation = 0;     // index, for scores
+    int32_t first_scored = 0;     // index of the first need that counts to the continuation itself
+    std::vector<float> logprobs;  // one per need
     std::vector<bool> greedy;
-    int64_t missing = 0;            // needs without a result
+    int64_t missing = 0;  // needs without a result
   };
-  struct Live {                     // a generation that decodes
+  struct Live {  // a generation that decodes
     int64_t job = 0;
     PathState state;
     TokenId last = 0;
-    std::string pending;            // text so far
+    std::string pending;  // text so far
     std::unique_ptr<StreamDecoder> decoder;
     std::vector<TokenId> ids;
     double first_token_s = 0;
@@ -77,7 +82,9 @@ class LocalSession : public Session {
   bool prefill_step();
   void decode_step();
   void take_results(const PlannedStep& planned, Rows hidden);
-  void take_score(const Trie::NodeNeed& need, const HeadRow& row, const std::vector<int32_t>& wanted);
+  void take_score(const Trie::NodeNeed& need,
+                  const HeadRow& row,
+                  const std::vector<int32_t>& wanted);
   void finish_sequence(SequenceInfo& info, const Sequence& sequence);
   void finish_score(Job& job, SequenceInfo& info, const Sequence& sequence);
   TokenId choose(const Job& job, const HeadRow& row, Rows hidden_row, int64_t index);
@@ -97,8 +104,8 @@ class LocalSession : public Session {
 
   std::unordered_map<int64_t, Job> jobs_;
   int64_t next_job_ = 0;
-  int64_t window_added_ = 0;        // tokens that the request being admitted brought
-  std::optional<Request> held_;     // pulled, but of the next window
+  int64_t window_added_ = 0;     // tokens that the request being admitted brought
+  std::optional<Request> held_;  // pulled, but of the next window
   bool source_dry_ = false;
 
   std::deque<std::unique_ptr<Regime>> regimes_;

@@ -71,7 +71,8 @@ void Trie::build(const std::vector<int32_t>& order) {
         drafts[tail].next_sibling = -1;
         drafts[tip].size = inside;
         drafts[tip].first_child = drafts[tip].last_child = tail;
-        for (int32_t c = drafts[tail].first_child; c >= 0; c = drafts[c].next_sibling) drafts[c].parent = tail;
+        for (int32_t c = drafts[tail].first_child; c >= 0; c = drafts[c].next_sibling)
+          drafts[c].parent = tail;
       }
     }
     const auto length = static_cast<int32_t>(ids.size());
@@ -80,7 +81,8 @@ void Trie::build(const std::vector<int32_t>& order) {
       path.push_back(add_child(parent, {parent, order[i], shared, length - shared}));
     }
   }
-  // Depth-first copy. Children were added in sorted order; the split tail comes before later siblings.
+  // Depth-first copy. Children were added in sorted order; the split tail comes before later
+  // siblings.
   std::vector<int32_t> stack(roots.rbegin(), roots.rend());
   std::vector<int32_t> node_of(drafts.size(), -1);
   while (!stack.empty()) {
@@ -96,7 +98,8 @@ void Trie::build(const std::vector<int32_t>& order) {
     nodes_.push_back(node);
     unique_tokens_ += node.size;
     std::vector<int32_t> children;
-    for (int32_t c = drafts[d].first_child; c >= 0; c = drafts[c].next_sibling) children.push_back(c);
+    for (int32_t c = drafts[d].first_child; c >= 0; c = drafts[c].next_sibling)
+      children.push_back(c);
     stack.insert(stack.end(), children.rbegin(), children.rend());
   }
   for (auto n = static_cast<int32_t>(nodes_.size()) - 1; n >= 0; --n) {
@@ -115,8 +118,11 @@ void Trie::build(const std::vector<int32_t>& order) {
     const std::vector<int32_t>& ids = sequences_[s].ids;
     // Nodes that reach past what this sequence shares with the one before are not its own.
     const int32_t shared = i == 0 ? 0 : common_prefix(sequences_[order[i - 1]].ids, ids);
-    while (!open.empty() && nodes_[open.back()].start + nodes_[open.back()].size > shared) open.pop_back();
-    const auto covered = [&] { return open.empty() ? 0 : nodes_[open.back()].start + nodes_[open.back()].size; };
+    while (!open.empty() && nodes_[open.back()].start + nodes_[open.back()].size > shared)
+      open.pop_back();
+    const auto covered = [&] {
+      return open.empty() ? 0 : nodes_[open.back()].start + nodes_[open.back()].size;
+    };
     while (covered() < static_cast<int32_t>(ids.size())) {
       KEJU_CHECK(next < static_cast<int32_t>(nodes_.size()), "trie: a sequence without a path");
       open.push_back(next++);
@@ -131,7 +137,8 @@ void Trie::place_needs() {
     const std::vector<Need>& needs = sequences_[s].needs;
     int32_t node = leaf_of_[s];
     for (auto k = static_cast<int32_t>(needs.size()) - 1; k >= 0; --k) {
-      KEJU_CHECK(needs[k].position >= 0 && needs[k].position < static_cast<int32_t>(sequences_[s].ids.size()),
+      KEJU_CHECK(needs[k].position >= 0 &&
+                     needs[k].position < static_cast<int32_t>(sequences_[s].ids.size()),
                  "trie: a need outside its sequence");
       while (nodes_[node].start > needs[k].position) node = nodes_[node].parent;
       all.push_back({node, {needs[k].position - nodes_[node].start, static_cast<int32_t>(s), k}});

@@ -7,8 +7,8 @@
 
 namespace keju {
 
-// The next-token distribution after token `position` of a sequence is wanted at `token`; -1 asks for
-// the distribution alone (the first token of a generation).
+// The next-token distribution after token `position` of a sequence is wanted at `token`; -1 asks
+// for the distribution alone (the first token of a generation).
 struct Need {
   int32_t position = 0;
   int32_t token = -1;
@@ -32,17 +32,17 @@ class Trie {
   };
   struct Node {
     int32_t parent = -1;
-    int32_t sequence = 0;       // a sequence whose ids[start, start+size) are the node's tokens
-    int32_t start = 0;          // absolute position of the first token
+    int32_t sequence = 0;  // a sequence whose ids[start, start+size) are the node's tokens
+    int32_t start = 0;     // absolute position of the first token
     int32_t size = 0;
-    int32_t subtree_end = 0;    // one past the last descendant
-    bool last_child = true;     // no later sibling
-    int32_t first_need = 0;     // into needs(), sorted by offset
+    int32_t subtree_end = 0;  // one past the last descendant
+    bool last_child = true;   // no later sibling
+    int32_t first_need = 0;   // into needs(), sorted by offset
     int32_t needs = 0;
   };
 
-  // Keeps a reference to `sequences`, which must outlive the trie. Time: O(total tokens) after a sort
-  // by comparison of common prefixes. Sequences must not be empty.
+  // Keeps a reference to `sequences`, which must outlive the trie. Time: O(total tokens) after a
+  // sort by comparison of common prefixes. Sequences must not be empty.
   explicit Trie(const std::vector<Sequence>& sequences);
 
   const std::vector<Node>& nodes() const { return nodes_; }

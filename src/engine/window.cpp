@@ -72,9 +72,11 @@ int64_t LocalSession::admit(Request request) {
 void LocalSession::add_sequence(int64_t regime_key, Sequence sequence, SequenceInfo info) {
   const auto vocab = static_cast<TokenId>(model_.descriptor().vocab);
   for (const TokenId id : sequence.ids) {
-    if (id < 0 || id >= vocab) throw fail(Code::kInput, "token id: found {}, need 0 to {}", id, vocab - 1);
+    if (id < 0 || id >= vocab)
+      throw fail(Code::kInput, "token id: found {}, need 0 to {}", id, vocab - 1);
   }
-  auto at = std::find_if(regimes_.begin(), regimes_.end(), [&](const auto& r) { return r->regime == regime_key; });
+  auto at = std::find_if(
+      regimes_.begin(), regimes_.end(), [&](const auto& r) { return r->regime == regime_key; });
   if (at == regimes_.end()) {
     regimes_.push_back(std::make_unique<Regime>());
     regimes_.back()->regime = regime_key;
@@ -101,7 +103,11 @@ void LocalSession::admit_score(const ScoreRequest& score, int64_t id) {
     const auto total = static_cast<int64_t>(pair.prompt.size() + pair.continuation.size());
     const int64_t cut = std::max<int64_t>(0, total - (context_length_ + 1));
     if (cut >= static_cast<int64_t>(pair.prompt.size())) {
-      throw fail(Code::kInput, "option {}: found {} tokens, need fewer than the context of {}", c, pair.continuation.size(), context_length_);
+      throw fail(Code::kInput,
+                 "option {}: found {} tokens, need fewer than the context of {}",
+                 c,
+                 pair.continuation.size(),
+                 context_length_);
     }
     result.truncated_tokens = std::max(result.truncated_tokens, cut);
     Sequence sequence;
@@ -130,7 +136,8 @@ void LocalSession::admit_score(const ScoreRequest& score, int64_t id) {
   job.open_sequences = static_cast<int64_t>(all.size());
   if (all.empty()) throw fail(Code::kInput, "options: found none, need at least one");
   for (auto& [sequence, info] : all) {
-    const int64_t regime = model_.descriptor().rope_regime(static_cast<int64_t>(sequence.ids.size()));
+    const int64_t regime =
+        model_.descriptor().rope_regime(static_cast<int64_t>(sequence.ids.size()));
     add_sequence(regime, std::move(sequence), std::move(info));
   }
   stats_.tokens_naive += naive;
@@ -148,23 +155,28 @@ void LocalSession::admit_rolling(const RollingRequest& rolling, int64_t id) {
   std::vector<TokenId> all = {encoder_.prefix_token()};
   all.insert(all.end(), tokens.begin(), tokens.end());
   std::vector<std::pair<int64_t, int64_t>> windows;  // [first, last) of the tokens predicted
-  for (int64_t done = 0; done < total; done += context_length_) windows.push_back({done, std::min(total, done + context_length_)});
+  for (int64_t done = 0; done < total; done += context_length_)
+    windows.push_back({done, std::min(total, done + context_length_)});
   job.open_sequences = static_cast<int64_t>(windows.size());
   for (const auto& [first, last] : windows) {
     const int64_t begin = first == 0 ? 0 : std::max<int64_t>(1, last - context_length_);
     Sequence sequence;
     sequence.ids.assign(all.begin() + begin, all.begin() + last);
-    for (int64_t t = first; t < last; ++t) sequence.needs.push_back({static_cast<int32_t>(t - begin), tokens[t]});
+    for (int64_t t = first; t < last; ++t)
+      sequence.needs.push_back({static_cast<int32_t>(t - begin), tokens[t]});
     SequenceInfo info;
     info.job = id;
-    add_sequence(model_.descriptor().rope_regime(static_cast<int64_t>(sequence.ids.size())), std::move(sequence), std::move(info));
+    add_sequence(model_.descriptor().rope_regime(static_cast<int64_t>(sequence.ids.size())),
+                 std::move(sequence),
+                 std::move(info));
   }
   stats_.tokens_naive += total;
 }
 
 void LocalSession::admit_generate(const GenerateRequest& generate, int64_t id) {
   Job& job = jobs_.at(id);
-  if (generate.max_tokens < 1) throw fail(Code::kInput, "max_tokens: found {}, need at least 1", generate.max_tokens);
+  if (generate.max_tokens < 1)
+    throw fail(Code::kInput, "max_tokens: found {}, need at least 1", generate.max_tokens);
   std::vector<TokenId> prompt = encoder_.prompt(generate.prompt);
   GenerateResult result;
   // The end of the prompt is kept, with room for what is to come (lm-evaluation-harness 0.4.13).
@@ -181,7 +193,9 @@ void LocalSession::admit_generate(const GenerateRequest& generate, int64_t id) {
   sequence.ids = std::move(prompt);
   SequenceInfo info;
   info.job = id;
-  add_sequence(model_.descriptor().rope_regime(static_cast<int64_t>(sequence.ids.size())), std::move(sequence), std::move(info));
+  add_sequence(model_.descriptor().rope_regime(static_cast<int64_t>(sequence.ids.size())),
+               std::move(sequence),
+               std::move(info));
 }
 
 }  // namespace keju

@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: MIT
+#include <fmt/format.h>
+
+#include <filesystem>
+#include <optional>
+#include <set>
+
+#include "base/error.h"
+#include "cli/command.h"
+#include "cli/exams.h"
+#include "cli/jsonl.h"
+#include "cli/open_model.h"
+#include "suite/lint.h"
+#include "suite/open_data.h"
+#include "suite/suite_file.h"
+
+namespace keju {
+namespace {
+
+int list_suites(bool json) {
+  Json all = Json::array();
+  for (const std::string& suite : suite_names()) {
+    for (const std::string& part : expand_suite(suite)) {
+      for (const Protocol& p : suite_protocols(part)) {
+        all.push_back({{"suite", part}, {"protocol", p.id}, {"about", p.about}});
+        if (!json) fmt::print("{:<18} {:<28} {}\n", part, p.id, p.about);
+      }
+    }
+  }
+  if (json) write_json_line(all);
+  return 0;
+}
+
+struct Show {
+  ExamChoice exams;
+  std::string model;
+  bool json = false;
+};
+
+// The first item as the model will see it, with its ids where a tokenizer is given.
+int show_suite(const Show& options) {
+  const std::shared_ptr<const Tokenizer> tokenizer =
+      options.model.empty() ? nullptr : open_tokenizer(options.model, TokenizerUse::kRequired);
+  for (const auto& exam : open_exams(options.exams)) {
+    const ExamItem item = exam->item(0);
+    Json out{{"suite", exam->suite()},
+             {"protocol", exam->protocol().id},
+             {"split", exam->split()},
+             {"shots", exam->shots()},
+             {"items", exam->size()},
+             {"chance", exam->chance()},
+             {"first_item", item.id},
+             {"prompt", item.prompt},
+             {"continuations", item.continuations},
+             {"gold", item.gold},
+             {"answer", item.answer}};
+    if (tokenizer != nullptr) {
+      out["prompt_ids"] = tokenizer->encode(item.prompt);
+      out["continuation_ids"] = Json::array();
+      for (const std::string& c : item.continuations)
+        out["continuation_ids"].push_back(tokenizer->encode(c));
+    }
+    if (options.json) {
+      write_json_line(out);
+      continue;
+    }
+    fmt::print(
+        "suite {}  protocol {}  split {}  shots {}  items {}  chance {:.2f}\nfirst item "
+        "{}\n----\n{}\n----\n",
+        exam->suite(),
+        exam->protocol().id,
+        exam->split(),
+        exam->shots(),
+        exam->size(),
+        exam->chance(),
+        item.id,
+        item.prompt);
+    for (const std::string& c : item.continuations) fmt::print("option {}\n", Json(c).dump());
+    if (tokenizer != nullptr)
+      fmt::print("prompt ids {}\noption ids {}\n",
+                 out["prompt_ids"].dump(),
+                 out["continuation_ids"].dump());
+    for (const Protocol& p : suite_protocols(exam->suite()))
+      fmt::print("variant {:<28} {}\n", p.id, p.about);
+  }
+  return 0;
+}
+
+// Lints the data sets behind the suites, each once.
+int lint_suites(const ExamChoice& choice, bool json) {
+  std::set<std::string> seen;
+  size_t count = 0;
+  const std::optional<std::filesystem::path> data =
+      choice.data.empty() ? std::nullopt : std::optional<std::filesystem::path>(choice.data);
+  for (const std::string& suite : choice.suites) {
+    for (const std::string& part : expand_suite(suite)) {
+      const OpenData opened = open_data(SuiteFile::load(part), data);
+      if (!seen.insert(opened.card.name).second) continue;
+      for (const Finding& finding : lint(opened.card, opened.folder)) {
+        ++count;
+        if (json) {
+          write_json_line({{"data", opened.card.name},
+                           {"kind", finding.kind},
+                           {"at", finding.at},
+                           {"message", finding.message}});
+        } else {
+          fmt::print("{}: {}: {}\n", finding.at, finding.kind, finding.message);
+        }
+      }
+    }
+  }
+  if (!json) fmt::print("{} findings\n", count);
+  return 0;
+}
+
+}  // namespace
+
+void add_suites(CLI::App& app, Action& action) {
+  CLI::App* command = app.add_subcommand("suites", "List, show or lint suites");
+  command->require_subcommand(1);
+  command->footer("Example: keju suites show --suite keju-sample --model model.gguf");
+  auto json = std::make_shared<bool>(false);
+  CLI::App* list = command->add_subcommand("list", "Names and protocols of the embedded suites");
+  list->add_flag("--json", *json, "One JSON list");
+  list->callback([=, &action] { action = [=] { return list_suites(*json); }; });
+
+  auto show_options = std::make_shared<Show>();
+  CLI::App* show = command->add_subcommand(
+      "show", "The first item as it is sent to a model, and what the variants change");
+  add_exam_options(*show, show_options->exams);
+  show->add_option("--model,-m", show_options->model, "Show ids by this checkpoint's tokenizer");
+  show->add_flag("--json", show_options->json, "JSON lines");
+  show->callback([=, &action] { action = [=] { return show_suite(*show_options); }; });
+
+  auto lint_options = std::make_shared<ExamChoice>();
+  CLI::App* check = command->add_subcommand(
+      "lint", "Duplicates, skewed keys, options that begin one another, unlabelled splits");
+  add_exam_options(*check, *lint_options);
+  check->add_flag("--json", *json, "JSON lines");
+  check->callback([=, &action] { action = [=] { return lint_suites(*lint_options, *json); }; });
+}
+
+}  // namespace keju
