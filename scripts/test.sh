@@ -1,0 +1,43 @@
+#!/usr/bin/env bash
+# Builds and tests everything: release, then address and undefined-behaviour sanitizers, then the
+# CUDA stage where nvcc is. Each stage prints its minutes. KEJU_REQUIRE=shared,models,cuda makes a test
+# that cannot run for want of those a failure instead of a skip.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+jobs=$(nproc)
+begin=$SECONDS
+
+stage() {
+  local name=$1 start=$SECONDS
+  shift
+  echo "== $name"
+  "$@"
+  echo "== $name: $(((SECONDS - start) / 60)) min $(((SECONDS - start) % 60)) s"
+}
+
+prepare() {
+  scripts/packages.sh tests
+  scripts/fetch_models.sh >/dev/null || [[ "${KEJU_REQUIRE:-}" != *models* ]]
+}
+
+build_and_test() {
+  cmake --preset "$1" -DKEJU_WERROR=ON "${@:2}" >/dev/null
+  cmake --build --preset "$1" -j "$jobs" | { grep -vE '^\[[0-9]+/[0-9]+\]' || true; }
+  ctest --preset "$1" -j "$jobs" --no-tests=error
+}
+
+formatted() {
+  command -v clang-format >/dev/null || { echo "clang-format is not there: formatting not checked"; return 0; }
+  git ls-files '*.h' '*.cpp' '*.cu' '*.cuh' | xargs clang-format --dry-run --Werror
+}
+
+stage packages prepare
+stage format formatted
+stage release build_and_test release
+stage asan build_and_test asan
+if command -v nvcc >/dev/null && [[ -d kernels/cuda ]]; then
+  stage cuda build_and_test cuda
+else
+  echo "== cuda: not built: $(command -v nvcc >/dev/null && echo 'there is no CUDA backend yet' || echo 'nvcc is not there')"
+fi
+echo "== all stages: $(((SECONDS - begin) / 60)) min"
