@@ -171,7 +171,6 @@ class NameSet {
 };
 
 // The DOM counts members in 24 bits and sticks at the top.
-constexpr size_t kCountLimit = 0xFFFFFF;
 
 Json convert(const dom::element& element, int depth) {
   switch (element.type()) {

@@ -7,13 +7,20 @@ namespace keju::ops {
 namespace {
 
 void need(std::string_view op, std::string_view operand, int64_t found, int64_t wanted) {
-  if (found != wanted) throw fail(Code::kShape, "{}: {}: found {}, need {}", op, operand, found, wanted);
+  if (found != wanted)
+    throw fail(Code::kShape, "{}: {}: found {}, need {}", op, operand, found, wanted);
 }
 
 void need_rows(std::string_view op, std::string_view operand, const Rows& rows) {
-  if (rows.count < 0 || rows.width <= 0 || rows.stride < rows.width || (rows.count > 0 && rows.data == nullptr)) {
-    throw fail(Code::kShape, "{}: {}: found {} rows of {} with stride {}, need a valid view", op, operand,
-               rows.count, rows.width, rows.stride);
+  if (rows.count < 0 || rows.width <= 0 || rows.stride < rows.width ||
+      (rows.count > 0 && rows.data == nullptr)) {
+    throw fail(Code::kShape,
+               "{}: {}: found {} rows of {} with stride {}, need a valid view",
+               op,
+               operand,
+               rows.count,
+               rows.width,
+               rows.stride);
   }
 }
 
@@ -21,20 +28,34 @@ void need_disjoint(std::string_view op, const Rows& a, const Rows& b) {
   const float* a_end = a.data + a.count * a.stride;
   const float* b_end = b.data + b.count * b.stride;
   // Columns of one buffer may be two views: they share a stride and lie side by side.
-  const bool side_by_side = a.stride == b.stride && (a.data + a.width <= b.data || b.data + b.width <= a.data);
+  const bool side_by_side =
+      a.stride == b.stride && (a.data + a.width <= b.data || b.data + b.width <= a.data);
   if (a.data < b_end && b.data < a_end && !side_by_side) {
     throw fail(Code::kShape, "{}: out: overlaps an input, need memory of its own", op);
   }
 }
 
-void need_segments(std::string_view op, std::span<const Segment> segments, int64_t rows, int64_t pages) {
+void need_segments(std::string_view op,
+                   std::span<const Segment> segments,
+                   int64_t rows,
+                   int64_t pages) {
   int64_t at = 0;
   for (const Segment& s : segments) {
     need(op, "segment's first row", s.row0, at);
-    if (s.rows <= 0 || s.pos0 < 0) throw fail(Code::kShape, "{}: segment: found {} rows at {}, need at least 1 at 0 or later", op, s.rows, s.pos0);
+    if (s.rows <= 0 || s.pos0 < 0)
+      throw fail(Code::kShape,
+                 "{}: segment: found {} rows at {}, need at least 1 at 0 or later",
+                 op,
+                 s.rows,
+                 s.pos0);
     for (int64_t p = 0; p <= (s.pos0 + s.rows - 1) / kPagePositions; ++p) {
       if (s.pages[p] < 0 || s.pages[p] >= pages) {
-        throw fail(Code::kShape, "{}: page {} of a segment: found id {}, need 0 to {}", op, p, s.pages[p], pages - 1);
+        throw fail(Code::kShape,
+                   "{}: page {} of a segment: found id {}, need 0 to {}",
+                   op,
+                   p,
+                   s.pages[p],
+                   pages - 1);
       }
     }
     at += s.rows;
@@ -50,12 +71,14 @@ int64_t Linear::resident_bytes() const {
   return bytes;
 }
 
-void embed(Backend& backend, const Matrix& table, std::span<const int32_t> ids, float scale, Rows out) {
+void embed(
+    Backend& backend, const Matrix& table, std::span<const int32_t> ids, float scale, Rows out) {
   need_rows("embed", "out", out);
   need("embed", "rows of out", out.count, static_cast<int64_t>(ids.size()));
   need("embed", "width of out", out.width, table.cols);
   for (int32_t id : ids) {
-    if (id < 0 || id >= table.rows) throw fail(Code::kShape, "embed: token id: found {}, need 0 to {}", id, table.rows - 1);
+    if (id < 0 || id >= table.rows)
+      throw fail(Code::kShape, "embed: token id: found {}, need 0 to {}", id, table.rows - 1);
   }
   backend.embed(table, ids, scale, out);
 }
@@ -65,7 +88,8 @@ void add_rows(Backend& backend, const Matrix& table, std::span<const int32_t> po
   need("add_rows", "rows of x", x.count, static_cast<int64_t>(positions.size()));
   need("add_rows", "width of x", x.width, table.cols);
   for (int32_t p : positions) {
-    if (p < 0 || p >= table.rows) throw fail(Code::kShape, "add_rows: position: found {}, need 0 to {}", p, table.rows - 1);
+    if (p < 0 || p >= table.rows)
+      throw fail(Code::kShape, "add_rows: position: found {}, need 0 to {}", p, table.rows - 1);
   }
   backend.add_rows(table, positions, x);
 }
@@ -109,8 +133,15 @@ void linear(Backend& backend, Rows x, const Linear& w, Rows out) {
   }
 }
 
-void qkv_post(Backend& backend, Heads q, Heads k, Heads k_shared, Heads v, const QkvSpec& spec,
-              std::span<const Segment> segments, int64_t layer, KvPages& kv) {
+void qkv_post(Backend& backend,
+              Heads q,
+              Heads k,
+              Heads k_shared,
+              Heads v,
+              const QkvSpec& spec,
+              std::span<const Segment> segments,
+              int64_t layer,
+              KvPages& kv) {
   int64_t rows = 0;
   for (const Segment& s : segments) rows += s.rows;
   need_segments("qkv_post", segments, rows, kv.pages);
@@ -123,21 +154,31 @@ void qkv_post(Backend& backend, Heads q, Heads k, Heads k_shared, Heads v, const
     int64_t last = 0;
     for (const Segment& s : segments) last = std::max<int64_t>(last, s.pos0 + s.rows);
     if (spec.rope_cos == nullptr || spec.rope_cos->size < last * spec.rope_dim / 2) {
-      throw fail(Code::kShape, "qkv_post: rotary table: found {} entries, need {} positions of {}",
-                 spec.rope_cos == nullptr ? 0 : spec.rope_cos->size, last, spec.rope_dim / 2);
+      throw fail(Code::kShape,
+                 "qkv_post: rotary table: found {} entries, need {} positions of {}",
+                 spec.rope_cos == nullptr ? 0 : spec.rope_cos->size,
+                 last,
+                 spec.rope_dim / 2);
     }
   }
   backend.qkv_post(q, k, k_shared, v, spec, segments, layer, kv);
 }
 
-void attention(Backend& backend, Heads q, const KvPages& kv, const AttentionSpec& spec,
-               std::span<const Segment> segments, Rows out) {
+void attention(Backend& backend,
+               Heads q,
+               const KvPages& kv,
+               const AttentionSpec& spec,
+               std::span<const Segment> segments,
+               Rows out) {
   need_rows("attention", "out", out);
   need_segments("attention", segments, out.count, kv.pages);
   need("attention", "width of out", out.width, q.heads * kv.shape.v_size);
   need("attention", "head size of q", q.size, kv.shape.k_size);
   if (kv.shape.kv_heads <= 0 || q.heads % kv.shape.kv_heads != 0) {
-    throw fail(Code::kShape, "attention: query heads: found {}, need a multiple of {}", q.heads, kv.shape.kv_heads);
+    throw fail(Code::kShape,
+               "attention: query heads: found {}, need a multiple of {}",
+               q.heads,
+               kv.shape.kv_heads);
   }
   backend.attention(q, kv, spec, segments, out);
 }
@@ -157,7 +198,8 @@ void gather(Backend& backend, Rows x, std::span<const int32_t> rows, Rows out) {
   need("gather", "rows of out", out.count, static_cast<int64_t>(rows.size()));
   need("gather", "width of out", out.width, x.width);
   for (int32_t row : rows) {
-    if (row < 0 || row >= x.count) throw fail(Code::kShape, "gather: row: found {}, need 0 to {}", row, x.count - 1);
+    if (row < 0 || row >= x.count)
+      throw fail(Code::kShape, "gather: row: found {}, need 0 to {}", row, x.count - 1);
   }
   need_disjoint("gather", x, out);
   backend.gather(x, rows, out);

@@ -11,7 +11,8 @@
 // of the virtual of the same name in kernels/backend.h.
 namespace keju::ops {
 
-void embed(Backend& backend, const Matrix& table, std::span<const int32_t> ids, float scale, Rows out);
+void embed(
+    Backend& backend, const Matrix& table, std::span<const int32_t> ids, float scale, Rows out);
 void add_rows(Backend& backend, const Matrix& table, std::span<const int32_t> positions, Rows x);
 void norm(Backend& backend, Rows x, const NormSpec& spec, Rows out);
 void add(Backend& backend, Rows h, Rows delta, float alpha);
@@ -25,16 +26,27 @@ struct Linear {
     int64_t offset = 0;            // first output
   };
   std::vector<Part> parts;
-  int64_t rows = 0, cols = 0;      // outputs, inputs
+  int64_t rows = 0, cols = 0;  // outputs, inputs
   bool empty() const { return parts.empty(); }
   int64_t resident_bytes() const;
 };
 void linear(Backend& backend, Rows x, const Linear& w, Rows out);
 
-void qkv_post(Backend& backend, Heads q, Heads k, Heads k_shared, Heads v, const QkvSpec& spec,
-              std::span<const Segment> segments, int64_t layer, KvPages& kv);
-void attention(Backend& backend, Heads q, const KvPages& kv, const AttentionSpec& spec,
-               std::span<const Segment> segments, Rows out);
+void qkv_post(Backend& backend,
+              Heads q,
+              Heads k,
+              Heads k_shared,
+              Heads v,
+              const QkvSpec& spec,
+              std::span<const Segment> segments,
+              int64_t layer,
+              KvPages& kv);
+void attention(Backend& backend,
+               Heads q,
+               const KvPages& kv,
+               const AttentionSpec& spec,
+               std::span<const Segment> segments,
+               Rows out);
 void glu(Backend& backend, Rows gate_up, const GluSpec& spec, Rows out);
 void gather(Backend& backend, Rows x, std::span<const int32_t> rows, Rows out);
 

@@ -126,6 +126,7 @@ void GgufReader::key() {
   if (out_.metadata.has(key)) {
     throw fail(Code::kInput, "{}: key {}: found it twice, need it once", here, in_quotes(key));
   }
+  values_.spend(key.size() + sizeof(KeyValue), key);
   const auto type = static_cast<GgufType>(in_.number<uint32_t>("value type"));
   if (key == "general.alignment") {
     alignment(type);

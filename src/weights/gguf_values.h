@@ -33,6 +33,9 @@ class GgufValueReader {
   // A value of `type`, which the file says for `key`.
   KeyValue value(GgufType type, std::string_view key);
 
+  // Counts `bytes` of memory for `key`. Errors: Error(kInput) when the budget is spent.
+  void spend(uint64_t bytes, std::string_view key);
+
   // A length-prefixed string of at most `limit` bytes.
   std::string_view text(uint64_t limit, std::string_view what);
 
@@ -42,7 +45,6 @@ class GgufValueReader {
   double real(GgufType type, std::string_view key);
   bool boolean(std::string_view key);
   std::string string(std::string_view key);
-  void spend(uint64_t bytes, std::string_view key);
 
   ByteReader& in_;
   uint64_t spent_bytes_ = 0;

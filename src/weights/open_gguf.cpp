@@ -52,7 +52,7 @@ std::shared_ptr<const Checkpoint> open_gguf(const fs::path& path) {
   CheckpointBuilder builder(Checkpoint::Format::kGguf, path);
   auto file = map_file(path);
   TensorFile content = read_gguf(file->bytes(), path.string());
-  const KeyValues metadata = content.metadata;
+  KeyValues metadata = std::move(content.metadata);
   const PartName name = part_name(path.filename().string(), ".gguf");
   const int parts = part_count(path, metadata, name);
   size_t tensors = content.tensors.size();
@@ -73,7 +73,7 @@ std::shared_ptr<const Checkpoint> open_gguf(const fs::path& path) {
   if (metadata.has("split.tensors.count")) {
     need_key(metadata, "split.tensors.count", static_cast<int64_t>(tensors));
   }
-  builder.set_metadata(metadata);
+  builder.set_metadata(std::move(metadata));
   return builder.finish();
 }
 

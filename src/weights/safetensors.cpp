@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include <algorithm>
 #include <array>
-#include <limits>
 #include <unordered_set>
+#include <utility>
 
 #include "base/error.h"
 #include "weights/bytes.h"
@@ -13,6 +13,8 @@ namespace keju {
 namespace {
 
 constexpr uint64_t kMaxHeader = 100'000'000;  // the reference implementation's own limit
+constexpr std::string_view kMetadata = "__metadata__";
+constexpr size_t kMaxMetadata = size_t{1} << 16;
 
 // Bits per element of every type that the format names, for messages and for left-out buffers.
 struct SafeType {
@@ -48,7 +50,7 @@ class SafetensorsReader {
  private:
   struct Entry {
     std::string name;
-    std::string dtype;
+    const SafeType* type = nullptr;
     Shape shape;
     uint64_t begin = 0;
     uint64_t end = 0;
@@ -56,10 +58,13 @@ class SafetensorsReader {
   };
 
   void header();
+  Error twice(std::string_view name, uint64_t at) const;
   void metadata(HeaderJson& json);
+  Entry named(std::string name, uint64_t at) const;
   void entry(HeaderJson& json, std::string name, uint64_t at);
   void place();
-  void keep(const Entry& entry, const SafeType& type);
+  const SafeType& type_of(const Entry& entry, const std::string& spelling) const;
+  void keep(const Entry& entry);
   std::string here(const Entry& entry) const {
     return fmt::format("{}: byte {}: tensor {}", where_, entry.at, in_quotes(entry.name));
   }
@@ -84,41 +89,49 @@ void SafetensorsReader::header() {
   }
   HeaderJson json(in.text(length, "header"), where_, 8);
   data_ = in.offset();
-  std::unordered_set<std::string> names;
+  bool has_metadata = false;
   json.object("header", [&](std::string name, uint64_t at) {
-    if (!names.insert(name).second) {
-      throw fail(Code::kInput,
-                 "{}: byte {}: name {}: found it twice, need it once",
-                 where_,
-                 at,
-                 in_quotes(name));
-    }
-    if (name == "__metadata__") {
-      metadata(json);
-    } else {
+    if (std::string_view(name) != kMetadata) {
       entry(json, std::move(name), at);
+    } else if (std::exchange(has_metadata, true)) {
+      throw twice(name, at);
+    } else {
+      metadata(json);
     }
   });
   json.end();
+  std::sort(entries_.begin(), entries_.end(), [](const Entry& a, const Entry& b) {
+    return std::pair(std::string_view(a.name), a.at) < std::pair(std::string_view(b.name), b.at);
+  });
+  for (size_t i = 1; i < entries_.size(); ++i) {
+    if (entries_[i].name == entries_[i - 1].name) throw twice(entries_[i].name, entries_[i].at);
+  }
+}
+
+Error SafetensorsReader::twice(std::string_view name, uint64_t at) const {
+  return fail(Code::kInput,
+              "{}: byte {}: name {}: found it twice, need it once",
+              where_,
+              at,
+              in_quotes(name));
 }
 
 void SafetensorsReader::metadata(HeaderJson& json) {
   std::unordered_set<std::string> names;
-  json.object("__metadata__", [&](std::string name, uint64_t at) {
-    if (!names.insert(name).second) {
+  json.object("__metadata__", [&](const std::string& name, uint64_t at) {
+    if (!names.insert(name).second) throw twice("__metadata__." + name, at);
+    if (names.size() > kMaxMetadata) {
       throw fail(Code::kInput,
-                 "{}: byte {}: __metadata__: name {}: found it twice, need it once",
+                 "{}: byte {}: __metadata__: found more entries, need at most {}",
                  where_,
                  at,
-                 in_quotes(name));
+                 kMaxMetadata);
     }
     json.string("__metadata__ value");
   });
 }
 
-void SafetensorsReader::entry(HeaderJson& json, std::string name, uint64_t at) {
-  Entry entry;
-  entry.at = at;
+SafetensorsReader::Entry SafetensorsReader::named(std::string name, uint64_t at) const {
   if (!plausible_name(name, kMaxTensorName)) {
     throw fail(Code::kInput,
                "{}: byte {}: tensor name: found {}, need 1 to {} bytes of UTF-8 without control "
@@ -128,11 +141,16 @@ void SafetensorsReader::entry(HeaderJson& json, std::string name, uint64_t at) {
                in_quotes(name),
                kMaxTensorName);
   }
+  Entry entry;
+  entry.at = at;
   entry.name = std::move(name);
-  if (entries_.size() >= kMaxTensorsPerFile) {
-    throw fail(
-        Code::kInput, "{}: found more tensors, need at most {}", here(entry), kMaxTensorsPerFile);
-  }
+  if (entries_.size() < kMaxTensorsPerFile) return entry;
+  throw fail(
+      Code::kInput, "{}: found more tensors, need at most {}", here(entry), kMaxTensorsPerFile);
+}
+
+void SafetensorsReader::entry(HeaderJson& json, std::string name, uint64_t at) {
+  Entry entry = named(std::move(name), at);
   bool dtype = false;
   bool shape = false;
   std::vector<uint64_t> offsets;
@@ -142,7 +160,7 @@ void SafetensorsReader::entry(HeaderJson& json, std::string name, uint64_t at) {
   json.object("tensor", [&](const std::string& member, uint64_t) {
     if (member == "dtype") {
       once(std::exchange(dtype, true), member);
-      entry.dtype = json.string("dtype");
+      entry.type = &type_of(entry, json.string("dtype"));
     } else if (member == "shape") {
       once(std::exchange(shape, true), member);
       for (const uint64_t axis : json.integers("shape", kMaxAxes)) {
@@ -177,6 +195,17 @@ void SafetensorsReader::entry(HeaderJson& json, std::string name, uint64_t at) {
   entries_.push_back(std::move(entry));
 }
 
+// The type, if it is one that weights or known buffers have.
+const SafeType& SafetensorsReader::type_of(const Entry& entry, const std::string& spelling) const {
+  const SafeType* type = safe_type(spelling);
+  if (type != nullptr && plain_dtype(type->name)) return *type;
+  if (type != nullptr && type->integer && is_known_buffer(entry.name)) return *type;
+  throw fail(Code::kUnsupported,
+             "{}: dtype: found {}, need F32, F16 or BF16",
+             here(entry),
+             type == nullptr ? in_quotes(spelling) : spelling);
+}
+
 // The tensors must tile the data section: no gap, no overlap, nothing left over.
 void SafetensorsReader::place() {
   std::sort(entries_.begin(), entries_.end(), [](const Entry& a, const Entry& b) {
@@ -202,14 +231,7 @@ void SafetensorsReader::place() {
                  expected);
     }
     expected = entry.end;
-    const SafeType* type = safe_type(entry.dtype);
-    if (type == nullptr) {
-      throw fail(Code::kUnsupported,
-                 "{}: dtype: found {}, need F32, F16 or BF16",
-                 here(entry),
-                 in_quotes(entry.dtype));
-    }
-    keep(entry, *type);
+    keep(entry);
   }
   if (expected != room) {
     throw fail(Code::kInput,
@@ -220,13 +242,8 @@ void SafetensorsReader::place() {
   }
 }
 
-void SafetensorsReader::keep(const Entry& entry, const SafeType& type) {
-  const auto dtype = plain_dtype(type.name);
-  const bool buffer = type.integer && is_known_buffer(entry.name);
-  if (!dtype && !buffer) {
-    throw fail(
-        Code::kUnsupported, "{}: dtype: found {}, need F32, F16 or BF16", here(entry), type.name);
-  }
+void SafetensorsReader::keep(const Entry& entry) {
+  const SafeType& type = *entry.type;
   uint64_t bytes = type.bytes;
   bool fits = true;
   const bool empty = std::find(entry.shape.begin(), entry.shape.end(), 0) != entry.shape.end();
@@ -242,8 +259,9 @@ void SafetensorsReader::keep(const Entry& entry, const SafeType& type) {
                to_string(entry.shape),
                type.name);
   }
+  const auto dtype = plain_dtype(type.name);
   if (!dtype) {
-    out_.left_out.push_back({entry.name, entry.dtype});
+    out_.left_out.push_back({entry.name, std::string(type.name)});
     return;
   }
   StoredTensor tensor;

@@ -20,7 +20,9 @@ inline std::shared_ptr<const Tokenizer> make_toy_tokenizer() {
     void encode(std::string_view text, ParseSpecial, std::vector<TokenId>& out) const override {
       for (const char c : text) out.push_back(static_cast<unsigned char>(c) % 150 + 3);
     }
-    std::string piece(TokenId id) const override { return std::string(1, static_cast<char>('a' + id % 26)); }
+    std::string piece(TokenId id) const override {
+      return std::string(1, static_cast<char>('a' + id % 26));
+    }
     bool is_special(TokenId id) const override { return id < 3; }
     std::string decode(const std::vector<TokenId>& ids, bool) const override {
       std::string text;

@@ -156,7 +156,7 @@ TEST(HostileSafetensors, Json) {
       {"{\"\\q\":{}}", "escape: found \"q\", need one of"},
       {"{\"" + std::string(1 << 20, 'n') + "\":{}}", "need 1 to 1024 bytes"},
       {"{\"__metadata__\":{\"a\":1}}", "__metadata__ value: found \"1\", need a string"},
-      {"{\"__metadata__\":{\"a\":\"\",\"a\":\"\"}}", "__metadata__: name \"a\": found it twice"},
+      {"{\"__metadata__\":{\"a\":\"\",\"a\":\"\"}}", "name \"__metadata__.a\": found it twice"},
       {"{\"__metadata__\":{},\"__metadata__\":{}}", "name \"__metadata__\": found it twice"},
   };
   for (const Case& item : cases) {
@@ -232,7 +232,13 @@ TEST(HostileSafetensors, GapsOverlapsAndDuplicates) {
   EXPECT_THAT(two("[0,4]", "[4,8]", "A"), HasSubstr("data: found 4 bytes"));  // another name
 }
 
-TEST(HostileSafetensors, ManyTensorsAreRefusedQuickly) {
+TEST(HostileSafetensors, MetadataIsBounded) {
+  std::string header = R"({"__metadata__":{)";
+  for (int i = 0; i < 70000; ++i) header += fmt::format(R"({}"{}":"")", i ? "," : "", i);
+  EXPECT_THAT(header_error(header + "}}"), HasSubstr("found more entries, need at most 65536"));
+}
+
+TEST(HostileSafetensors, ManyTensorsAreRefusedInTime) {
   std::string header = "{";
   for (int i = 0; i < 300000; ++i) {
     header += fmt::format(
@@ -240,7 +246,8 @@ TEST(HostileSafetensors, ManyTensorsAreRefusedQuickly) {
   }
   const auto begin = std::chrono::steady_clock::now();
   EXPECT_THAT(header_error(header + "}", 0), HasSubstr("found more tensors, need at most 262144"));
-  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(2));
+  // Quadratic work would take minutes.
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(20));
 }
 
 }  // namespace
