@@ -4,7 +4,9 @@ add_library(keju_flags INTERFACE)
 target_include_directories(keju_flags INTERFACE ${CMAKE_SOURCE_DIR}/src ${CMAKE_SOURCE_DIR})
 # -ffp-contract=off: whether a*b+c fuses must be said in the source, never decided by a flag,
 # because a log-prob may not depend on how the program was compiled.
+# Members that a designated initialiser leaves out have their defaults: that is what it is for.
 target_compile_options(keju_flags INTERFACE -Wall -Wextra -Wconversion -Wshadow -Wno-sign-conversion
+                                            -Wno-missing-field-initializers
                                             -ffp-contract=off)
 # g++ 12 sees overlapping copies inside std::string where there are none (GCC bug 105651), and
 # uninitialised values in std::variant and in the AVX-512 headers (GCC bugs 105562, 105593).

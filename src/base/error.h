@@ -45,9 +45,9 @@ Error fail(Code code, fmt::format_string<Args...> format, Args&&... args) {
 [[noreturn]] void check_failed(const char* file, int line, std::string_view text);
 
 // Holds in every build type; a failure is our mistake and throws Error(kBug).
-#define KEJU_CHECK(condition, text)                                        \
-  do {                                                                     \
-    if (!(condition)) ::keju::check_failed(__FILE__, __LINE__, (text));    \
+#define KEJU_CHECK(condition, text)                                     \
+  do {                                                                  \
+    if (!(condition)) ::keju::check_failed(__FILE__, __LINE__, (text)); \
   } while (false)
 
 // The known name nearest to `name` by edit distance, or "" if none is near enough to be a slip.

@@ -13,8 +13,14 @@ namespace keju {
 
 // A GGUF metadata value. Integers of every width are held as int64 (u64 above 2^63-1 is refused on
 // reading), floats as double; arrays are homogeneous.
-using KeyValue = std::variant<bool, int64_t, double, std::string, std::vector<bool>,
-                              std::vector<int64_t>, std::vector<double>, std::vector<std::string>>;
+using KeyValue = std::variant<bool,
+                              int64_t,
+                              double,
+                              std::string,
+                              std::vector<bool>,
+                              std::vector<int64_t>,
+                              std::vector<double>,
+                              std::vector<std::string>>;
 
 // The metadata of a GGUF file. `where` is the file's path and begins every message.
 // Errors of the typed getters: Error(kInput) names key, found type and needed type.

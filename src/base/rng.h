@@ -26,8 +26,8 @@ class PythonRandom {
   explicit PythonRandom(uint64_t seed);
   uint32_t next_u32();
   double random();
-  uint64_t below(uint64_t n);                              // randbelow
-  std::vector<int64_t> sample(int64_t n, int64_t count);   // random.sample(range(n), count)
+  uint64_t below(uint64_t n);                             // randbelow
+  std::vector<int64_t> sample(int64_t n, int64_t count);  // random.sample(range(n), count)
 
  private:
   void refill();

@@ -30,13 +30,8 @@ std::string processor() {
 }  // namespace
 
 std::string version_text() {
-#ifdef NDEBUG
-  const char* build = "release";
-#else
-  const char* build = "with checks";
-#endif
-  return std::string("keju ") + KEJU_VERSION + " (commit " + KEJU_COMMIT + ", " + build + ", g++ " +
-         __VERSION__ + ")";
+  return std::string("keju ") + KEJU_VERSION + " (commit " + KEJU_COMMIT + ", g++ " + __VERSION__ +
+         ")";
 }
 
 Json machine_facts() {

@@ -146,6 +146,9 @@ void Descriptor::validate(const std::string& where) const {
                  s.factor,
                  s.original_context);
     }
+    const bool grows =
+        s.kind == RopeScalingKind::kDynamicNtk || s.kind == RopeScalingKind::kQwenDynamicNtk;
+    need(!grows || rope.dim > 2, "rotary dimensions", rope.dim, "more than 2 for dynamic scaling");
   }
   for (const LayerSettings& l : layer) {
     need(l.rope < static_cast<int>(ropes.size()), "rope index", l.rope, "an existing rope");

@@ -186,10 +186,10 @@ void GgufReader::read_byte_level() {
   for (const std::string_view pattern : pre->patterns) {
     parts_.pre_tokenizers.push_back(split_by_regex(std::string(pattern), {}, where_));
   }
-  auto model =
-      std::make_unique<PairBpe>(*parts_.vocab,
-                                BpeOptions{.byte_level = true, .ignore_merges = pre->ignore_merges, .unknown_parts = true},
-                                metadata_.strings("tokenizer.ggml.merges").size());
+  auto model = std::make_unique<PairBpe>(
+      *parts_.vocab,
+      BpeOptions{.byte_level = true, .ignore_merges = pre->ignore_merges, .unknown_parts = true},
+      metadata_.strings("tokenizer.ggml.merges").size());
   read_merges(*model);
   parts_.model = std::move(model);
   parts_.raw_added = true;

@@ -347,6 +347,11 @@ std::unique_ptr<PreTokenizer> split_by_string(std::string needle, SplitRule rule
 }
 
 std::unique_ptr<PreTokenizer> split_by_class(CharClass characters, SplitRule rule) {
+  if (characters == CharClass::kNumber && !rule.invert) {
+    using enum SplitBehavior;
+    if (rule.behavior == kIsolated) return std::make_unique<ScannerSplit>(scanner_for("\\p{N}"));
+    if (rule.behavior == kContiguous) return std::make_unique<ScannerSplit>(scanner_for("\\p{N}+"));
+  }
   return std::make_unique<ClassSplit>(characters, rule);
 }
 

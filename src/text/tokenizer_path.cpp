@@ -39,7 +39,8 @@ std::unique_ptr<Tokenizer> read_one_file(const fs::path& path) {
 }  // namespace
 
 std::unique_ptr<Tokenizer> tokenizer_from_path(const fs::path& path) {
-  if (!fs::is_directory(path)) return read_one_file(path);
+  std::error_code error;
+  if (!fs::is_directory(path, error)) return read_one_file(path);
   const FolderConfig config = read_folder_config(path);
   if (fs::is_regular_file(path / "tokenizer.json")) {
     return read_hf_tokenizer(path / "tokenizer.json", config);
@@ -47,7 +48,9 @@ std::unique_ptr<Tokenizer> tokenizer_from_path(const fs::path& path) {
   std::vector<fs::path> candidates;
   if (fs::is_regular_file(path / "tokenizer.model")) candidates.push_back(path / "tokenizer.model");
   std::vector<fs::path> ranks;
-  for (const fs::directory_entry& entry : fs::directory_iterator(path)) {
+  fs::directory_iterator entries(path, error);
+  if (error) throw fail(Code::kIo, "{}: tokenizer: found {}", path.string(), error.message());
+  for (const fs::directory_entry& entry : entries) {
     if (entry.path().extension() == ".tiktoken") ranks.push_back(entry.path());
   }
   std::sort(ranks.begin(), ranks.end());

@@ -33,11 +33,41 @@ std::vector<std::string> fixture_names() {
 
 class Fixture : public testing::TestWithParam<std::string> {};
 
+void keep_worst(double difference, double& worst) {  // a NaN stays
+  if (!std::isnan(worst) && !(difference <= worst)) worst = difference;
+}
+
+// Fixtures whose files do not hold what their logits were computed from, with the bound that
+// follows.
+struct Defect {
+  const char* name;
+  const char* why;
+  double logit_bound, logprob_bound;
+};
+constexpr Defect kDefects[] = {
+    // The rows of the head were rounded to float16 after the logits were computed: no hidden state
+    // reproduces them from the stored rows (least squares leaves 7e-4 to 9e-4).
+    {"baichuan2-normhead", "head stored in float16", 2e-3, 1e-3},
+    // config.json says scale_depth 1.4 where the logits need the square root of 2 (then they agree
+    // to 8e-7): a residual scale of 0.98995 instead of 1.
+    {"minicpm", "scale_depth rounded to 1.4", 2e-2, 1e-2},
+};
+
+const Defect* defect_of(const std::string& name) {
+  for (const Defect& defect : kDefects) {
+    if (name == defect.name) return &defect;
+  }
+  return nullptr;
+}
+
 TEST_P(Fixture, LogitsAndLogprobsAgreeWithTransformers) {
   KEJU_NEED(shared);
   const auto folder = shared_dir() / "fixtures/models" / GetParam();
   const Json expected = read_json(folder / "expected.json");
-  const double tolerance = expected["max_abs_logit_error"].get<double>();
+  const Defect* defect = defect_of(GetParam());
+  const double tolerance =
+      defect != nullptr ? defect->logit_bound : expected["max_abs_logit_error"].get<double>();
+  const double logprob_tolerance = defect != nullptr ? defect->logprob_bound : 2e-4;
   const auto checkpoint = Checkpoint::open(folder.string());
   for (const std::string& isa : cpu_isa_levels()) {
     if (isa.find('_') != std::string::npos) continue;  // levels of fast mode
@@ -55,17 +85,17 @@ TEST_P(Fixture, LogitsAndLogprobsAgreeWithTransformers) {
       ASSERT_EQ(wanted.size(), logprobs.size() + 1);
       for (size_t i = 0; i < logprobs.size(); ++i) {
         const double difference = std::fabs(logprobs[i] - wanted[i + 1].get<double>());
-        worst_logprob = !(difference <= worst_logprob) ? difference : worst_logprob;
+        keep_worst(difference, worst_logprob);
       }
       const auto last = test["last_logits"].get<std::vector<double>>();
       ASSERT_EQ(last.size(), logits.size());
       for (size_t v = 0; v < last.size(); ++v) {
         const double difference = std::fabs(last[v] - static_cast<double>(logits[v]));
-        worst_logit = !(difference <= worst_logit) ? difference : worst_logit;
+        keep_worst(difference, worst_logit);
       }
     }
     EXPECT_LE(worst_logit, tolerance) << isa;
-    EXPECT_LE(worst_logprob, 2e-4) << isa;
+    EXPECT_LE(worst_logprob, logprob_tolerance) << isa;
   }
 }
 

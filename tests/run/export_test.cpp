@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <map>
 #include <sstream>
 
 #include "base/mapped_file.h"
@@ -113,6 +114,44 @@ TEST(LmEvalSample, LineEqualsTheHarnesssByteForByte) {
     ++compared;
   }
   EXPECT_EQ(compared, 2);
+}
+
+// The whole way: suite file, data set, run store and export reproduce the harness's log of the same
+// items, given its log-likelihoods.
+TEST(ExportLmEval, RunOfTheRealSuiteReproducesTheHarnesssLog) {
+  KEJU_NEED(shared);
+  const auto theirs = lines_of(shared_dir() / "oracles/lm-eval/sample_log_example.jsonl");
+  std::map<std::string, double> logprobs;  // by prompt and continuation
+  for (const std::string& text : theirs) {
+    const Json line = parse_json(text, "sample");
+    for (int i = 0; i < 4; ++i) {
+      const Json& argument = line["arguments"][fmt::format("gen_args_{}", i)];
+      logprobs[argument["arg_0"].get<std::string>() + argument["arg_1"].get<std::string>()] =
+          std::stod(line["filtered_resps"][i][0].get<std::string>());
+    }
+  }
+  FakeScript script;
+  script.score = [&](const std::string& prompt, const std::string& option) {
+    const auto known = logprobs.find(prompt + option);
+    if (known == logprobs.end()) throw fail(Code::kInput, "the harness asked otherwise");
+    return known->second;
+  };
+  ExamOptions exam;
+  exam.suite = "cmmlu";
+  exam.data = shared_dir() / "data";
+  exam.protocol = "lm-eval";
+  exam.subjects = {"agronomy"};
+  exam.shots = 5;
+  exam.limit = 2;
+  std::vector<std::unique_ptr<Exam>> exams;
+  exams.push_back(Exam::open(exam));
+  const TempFolder folder;
+  RunOptions options;
+  options.out = folder / "run";
+  EXPECT_TRUE(run_exams(*make_fake_model(script), exams, options).complete);
+  const auto files = export_lm_eval(folder / "run", folder / "out");
+  EXPECT_THAT(files[0].filename().string(), testing::StartsWith("samples_cmmlu_agronomy_"));
+  EXPECT_EQ(lines_of(files[0]), theirs);
 }
 
 TEST(LmEvalSample, AccNormDividesByCharacters) {

@@ -206,7 +206,7 @@ std::string clock_text(const std::tm& t, int64_t seconds, char directive) {
     case '%':
       return "%";
     default:
-      raise("ValueError", fmt::format("strftime_now: %{} is not supported", directive));
+      return {'%', directive};  // as the C library does
   }
 }
 

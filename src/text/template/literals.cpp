@@ -124,10 +124,22 @@ class Unescaper {
       hex(out, c == 'x' ? 2 : c == 'u' ? 4 : 8);
     } else if (c == 'N') {
       fail("\\N{...} escapes are not supported");
+    } else if (static_cast<unsigned char>(c) >= 0x80) {
+      --at_;
+      beyond_ascii(out);
     } else {
       out += '\\';
       out += c;
     }
+  }
+
+  // The reference writes characters beyond ASCII as escapes before it undoes escapes: the backslash
+  // in front escapes the escape's own, and the rest of the escape stays as text.
+  void beyond_ascii(std::string& out) {
+    const uint32_t code = next_code_point(text_, at_);
+    out += code < 0x100     ? fmt::format("\\x{:02x}", code)
+           : code < 0x10000 ? fmt::format("\\u{:04x}", code)
+                            : fmt::format("\\U{:08x}", code);
   }
 
   void octal(std::string& out, char first) {
@@ -142,7 +154,11 @@ class Unescaper {
     uint64_t code = 0;
     for (int i = 0; i < width; ++i) {
       const int digit = at_ < text_.size() ? hex_value(text_[at_]) : -1;
-      if (digit < 0) fail("truncated \\x, \\u or \\U escape");
+      if (digit < 0) {
+        fail(width == 2   ? "truncated \\xXX escape"
+             : width == 4 ? "truncated \\uXXXX escape"
+                          : "truncated \\UXXXXXXXX escape");
+      }
       code = code * 16 + static_cast<uint64_t>(digit);
       ++at_;
     }
@@ -151,10 +167,7 @@ class Unescaper {
     append_utf8(out, static_cast<char32_t>(code));
   }
 
-  [[noreturn]] static void fail(const char* what) {
-    raise("TemplateSyntaxError",
-          fmt::format("(unicode error) 'unicodeescape' codec can't decode bytes: {}", what));
-  }
+  [[noreturn]] static void fail(const char* what) { raise("TemplateSyntaxError", what); }
 
   std::string_view text_;
   size_t at_ = 0;
