@@ -2,7 +2,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <bit>
 #include <map>
 
 #include "base/error.h"
@@ -12,43 +11,25 @@
 #include "cli/open_model.h"
 #include "cli/talk.h"
 #include "run/manifest.h"
+#include "run/pack.h"
 #include "run/request.h"
 #include "run/store.h"
+#include "score/outcome.h"
 
 namespace keju {
 namespace {
 
-bool same_bits(double a, double b) {
-  return std::bit_cast<uint64_t>(a) == std::bit_cast<uint64_t>(b);
+// Everything that the model answered, to the bit.
+std::string bits(const Response& response) {
+  Packer out;
+  pack(out, response);
+  return out.bytes();
 }
 
-bool same(const ScoreResult& a, const ScoreResult& b) {
-  if (a.continuations.size() != b.continuations.size()) return false;
-  for (size_t i = 0; i < a.continuations.size(); ++i) {
-    const ContinuationScore& x = a.continuations[i];
-    const ContinuationScore& y = b.continuations[i];
-    if (x.ids != y.ids || !same_bits(x.logprob, y.logprob) || x.greedy != y.greedy) return false;
-    if (x.token_logprobs.size() != y.token_logprobs.size()) return false;
-    for (size_t k = 0; k < x.token_logprobs.size(); ++k) {
-      if (std::bit_cast<uint32_t>(x.token_logprobs[k]) !=
-          std::bit_cast<uint32_t>(y.token_logprobs[k]))
-        return false;
-    }
-  }
-  return true;
-}
-
-bool same(const Response& a, const Response& b) {
-  if (a.what.index() != b.what.index()) return false;
-  if (const auto* score = std::get_if<ScoreResult>(&a.what))
-    return same(*score, std::get<ScoreResult>(b.what));
-  if (const auto* rolling = std::get_if<RollingResult>(&a.what)) {
-    const auto& other = std::get<RollingResult>(b.what);
-    return rolling->tokens == other.tokens && same_bits(rolling->logprob, other.logprob);
-  }
-  const auto& x = std::get<GenerateResult>(a.what);
-  const auto& y = std::get<GenerateResult>(b.what);
-  return x.ids == y.ids && x.text == y.text && x.finish == y.finish;
+std::string bits(const Outcome& outcome) {
+  Packer out;
+  pack(out, outcome);
+  return out.bytes();
 }
 
 // `count` items at random, the same for the same seed; all of them if there are fewer.
@@ -91,23 +72,75 @@ void check_same_model(const Json& manifest, const ModelFacts& facts, const std::
 
 struct VerifyCommand {
   ModelOptions model;
-  std::string run;
+  std::string run, data;
   int64_t sample = 20;
   uint64_t seed = 1;
   bool json = false;
 };
 
-int verify(const VerifyCommand& command) {
-  const std::filesystem::path run(command.run);
-  const Json manifest = read_manifest(run);
-  std::map<std::string, ExamManifest> exams;
-  for (ExamManifest& exam : manifest_exams(manifest, command.run))
-    exams.emplace(exam.key, std::move(exam));
-  const std::vector<StoredItem> items = sample_items(run, command.sample, command.seed);
-  if (items.empty())
-    throw fail(Code::kInput, "{}: items: found none that finished, need at least one", command.run);
-  OpenedModel opened = open_model(command.model);
-  check_same_model(manifest, opened.model->facts(), command.run);
+// The run's papers rendered again here, by exam key; without those that cannot be had where no
+// --data was given, which is said.
+std::map<std::string, std::unique_ptr<Exam>> open_papers(
+    const std::map<std::string, ExamManifest>& manifests, const std::string& data) {
+  std::map<std::string, std::unique_ptr<Exam>> papers;
+  for (const auto& [key, manifest] : manifests) {
+    ExamOptions options;
+    options.suite = manifest.suite;
+    if (!data.empty()) options.data = data;
+    options.protocol = manifest.protocol.id;
+    options.split = manifest.split;
+    options.shots = manifest.shots;
+    options.limit = manifest.limit;
+    for (const SubjectInfo& subject : manifest.subjects) options.subjects.push_back(subject.id);
+    try {
+      papers.emplace(key, Exam::open(options));
+    } catch (const Error& error) {
+      if (!data.empty()) throw;
+      talk(fmt::format(
+          "{}: the paper is taken from the run, not rendered here too: {}", key, error.what()));
+    }
+  }
+  return papers;
+}
+
+// Why a stored item is not what this machine finds; "" if it is, to the bit.
+std::string difference(const StoredItem& stored,
+                       const ExamManifest& manifest,
+                       const Exam* paper,
+                       const Response& response) {
+  if (!response.error.empty()) return "failed here: " + response.error;
+  if (paper != nullptr) {
+    if (stored.position >= paper->size()) return "the paper has no such item";
+    const ExamItem item = paper->item(stored.position);
+    if (item.id != stored.record.item || item.prompt != stored.prompt ||
+        item.continuations != stored.continuations)
+      return "the paper asks something else";
+    if (item.gold != stored.record.gold || item.answer != stored.record.answer)
+      return "the paper has another answer";
+  }
+  if (bits(stored.record.response) != bits(response)) return "other log-probs or text";
+  ExamItem item;
+  item.id = stored.record.item;
+  item.subject = stored.record.subject;
+  item.row = stored.record.row;
+  item.prompt = stored.prompt;
+  item.continuations = stored.continuations;
+  item.options = stored.options;
+  item.aliases = stored.aliases;
+  item.gold = stored.record.gold;
+  item.answer = stored.record.answer;
+  item.doc = stored.doc;
+  if (bits(stored.record.outcome) != bits(score_item(item, manifest.protocol, response)))
+    return "scored otherwise";
+  return "";
+}
+
+// {id, why} of the sampled items that differ.
+std::vector<std::pair<std::string, std::string>> compute_again(
+    const std::vector<StoredItem>& items,
+    const std::map<std::string, ExamManifest>& exams,
+    const std::map<std::string, std::unique_ptr<Exam>>& papers,
+    LanguageModel& model) {
   std::vector<Request> requests;
   for (const StoredItem& stored : items) {
     const ExamManifest& exam = exams.at(stored.record.exam);
@@ -120,25 +153,56 @@ int verify(const VerifyCommand& command) {
     requests.back().id = requests.size() - 1;
   }
   VectorSource source(std::move(requests));
-  const auto session = opened.model->start(source);
-  std::vector<std::string> differing;
+  const auto session = model.start(source);
+  std::vector<std::pair<std::string, std::string>> differing;
   while (const auto response = session->next()) {
     const StoredItem& stored = items[response->id];
-    if (!response->error.empty() || !same(stored.record.response, *response))
-      differing.push_back(stored.record.item);
+    const auto paper = papers.find(stored.record.exam);
+    const std::string why = difference(stored,
+                                       exams.at(stored.record.exam),
+                                       paper == papers.end() ? nullptr : paper->second.get(),
+                                       *response);
+    if (!why.empty()) differing.emplace_back(stored.record.item, why);
   }
   std::sort(differing.begin(), differing.end());
+  return differing;
+}
+
+int verify(const VerifyCommand& command) {
+  const std::filesystem::path run(command.run);
+  const Json manifest = read_manifest(run);
+  std::map<std::string, ExamManifest> exams;
+  for (ExamManifest& exam : manifest_exams(manifest, command.run))
+    exams.emplace(exam.key, std::move(exam));
+  const std::vector<StoredItem> items = sample_items(run, command.sample, command.seed);
+  if (items.empty())
+    throw fail(Code::kInput, "{}: items: found none that finished, need at least one", command.run);
+  for (const StoredItem& item : items) {
+    if (exams.count(item.record.exam) == 0)
+      throw fail(Code::kInput,
+                 "{}: {}: found items of it, but run.json has no such exam",
+                 command.run,
+                 item.record.exam);
+  }
+  const auto papers = open_papers(exams, command.data);
+  OpenedModel opened = open_model(command.model);
+  check_same_model(manifest, opened.model->facts(), command.run);
+  const auto differing = compute_again(items, exams, papers, *opened.model);
   if (command.json) {
+    Json list = Json::array();
+    for (const auto& [id, why] : differing) list.push_back({{"item", id}, {"why", why}});
     write_json_line({{"items", items.size()},
                      {"equal", items.size() - differing.size()},
-                     {"differing", differing}});
+                     {"papers_compared", papers.size()},
+                     {"papers", exams.size()},
+                     {"differing", list}});
   } else {
     fmt::print("verified {} items of {}: {} equal to the bit, {} different\n",
                items.size(),
                command.run,
                items.size() - differing.size(),
                differing.size());
-    for (const std::string& id : differing) fmt::print("  different: {}\n", id);
+    for (const auto& [id, why] : differing) fmt::print("  different: {}: {}\n", id, why);
   }
   return differing.empty() ? 0 : 3;
 }
@@ -153,6 +217,8 @@ void add_verify(CLI::App& app, Action& action) {
   auto options = std::make_shared<VerifyCommand>();
   command->add_option("run", options->run, "Run folder")->required();
   add_model_options(*command, options->model);
+  command->add_option(
+      "--data", options->data, "Folder of the data sets: the papers are rendered and compared too");
   command->add_option("--sample", options->sample, "How many items")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();

@@ -61,6 +61,8 @@ int run_program(int argc, char** argv) {
 int main(int argc, char** argv) {
   // A reader that goes away (keju … | head) is an i/o error of the write, not a silent death.
   std::signal(SIGPIPE, SIG_IGN);
+  // So is a file that may not grow further (ulimit -f).
+  std::signal(SIGXFSZ, SIG_IGN);
   try {
     return keju::run_program(argc, argv);
   } catch (const keju::Error& error) {

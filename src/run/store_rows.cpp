@@ -121,6 +121,12 @@ bool same_result(const ItemRecord& a, const ItemRecord& b) {
 
 void check_store(Database& database) {
   const std::string path = database.path().string();
+  if (database.integer("SELECT count(*) FROM sqlite_schema") == 0) {
+    throw fail(Code::kIo,
+               "{}: found an empty store: its run is about to begin or ended before it did. Start "
+               "the run",
+               path);
+  }
   if (database.integer("PRAGMA application_id") != kStoreApplicationId) {
     throw fail(Code::kInput, "{}: found a SQLite file of another program, need a run store", path);
   }

@@ -178,6 +178,16 @@ TEST(RunStore, ForeignFilesAreRefused) {
   EXPECT_EQ(error_of([&] { RunStore(folder.path(), "run.db"); }).code(), Code::kInput);
 }
 
+// A process that was killed, or is looked at, between making the file and making its tables.
+TEST(RunStore, StoreThatIsBeingMadeIsNotForeign) {
+  const TempFolder folder;
+  run_sql(folder / "run.db", "PRAGMA journal_mode=WAL");
+  const Error error = error_of([&] { read_records(folder.path()); });
+  EXPECT_EQ(error.code(), Code::kIo) << error.what();
+  RunStore(folder.path(), "run.db").close();
+  EXPECT_TRUE(read_records(folder.path()).empty());
+}
+
 TEST(RunStore, NewerSchemaIsUnsupported) {
   const TempFolder folder;
   write_store(folder.path(), "run.db", {});
