@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Builds and tests everything: release, then what reads foreign bytes under the address and
-# undefined-behaviour sanitizers, then the CUDA stage where nvcc is. Each stage prints its minutes. KEJU_REQUIRE=shared,models,cuda makes a test
-# that cannot run for want of those a failure instead of a skip.
+# Builds and tests everything: release, then the same under the address and undefined-behaviour
+# sanitizers, then the CUDA stage where nvcc is. Each stage prints its minutes.
+# KEJU_REQUIRE=shared,models,cuda makes a test that cannot run for want of those a failure instead
+# of a skip.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 jobs=$(nproc)
@@ -26,14 +27,6 @@ build_and_test() {
   ctest --preset "$1" -j "$jobs" --no-tests=error
 }
 
-# The layers that read foreign bytes, under the sanitizers. The others are not yet run there.
-sanitize() {
-  local layers=(base tensor weights suite score)
-  cmake --preset asan -DKEJU_WERROR=ON >/dev/null
-  cmake --build --preset asan -j "$jobs" --target "${layers[@]/#/keju_test_}" | { grep -vE '^\[[0-9]+/[0-9]+\]' || true; }
-  ctest --preset asan -j "$jobs" --no-tests=error -R "^($(IFS='|'; echo "${layers[*]}"))\$"
-}
-
 formatted() {
   command -v clang-format >/dev/null || { echo "clang-format is not there: formatting not checked"; return 0; }
   git ls-files '*.h' '*.cpp' '*.cu' '*.cuh' | xargs clang-format --dry-run --Werror
@@ -42,7 +35,7 @@ formatted() {
 stage packages prepare
 stage format formatted
 stage release build_and_test release
-stage asan sanitize
+stage asan build_and_test asan
 if command -v nvcc >/dev/null && [[ -d kernels/cuda ]]; then
   stage cuda build_and_test cuda
 else

@@ -91,7 +91,7 @@ TEST_P(LmEval, RunAgreesItemByItem) {
   KEJU_NEED(models);
   const LmEvalCase& c = GetParam();
 #if defined(__SANITIZE_ADDRESS__)
-  const int limit = 3;  // the arithmetic is the release build's; here the memory is looked at
+  const int limit = 1;  // the arithmetic is the release build's; here the memory is looked at
 #else
   // Whole subjects where nothing may be left out, some of each while working.
   const int limit = required("models") ? c.items : 60;

@@ -52,7 +52,8 @@ TEST_P(GgufForm, HasTheBitsOfTheSafetensorsForm) {
   const bool rounded =
       std::find(std::begin(kRoundedInGguf), std::end(kRoundedInGguf), GetParam()) !=
       std::end(kRoundedInGguf);
-  for (const Json& test : read_json(kModels / GetParam() / "expected.json")["cases"]) {
+  const Json expected = read_json(kModels / GetParam() / "expected.json");
+  for (const Json& test : expected["cases"]) {
     const auto ids = test["ids"].get<std::vector<int32_t>>();
     const std::vector<float> a = original.logits(ids);
     const std::vector<float> b = converted.logits(ids);
