@@ -52,11 +52,45 @@ def tojson(x, ensure_ascii=False, indent=None, separators=None, sort_keys=False)
     return json.dumps(x, ensure_ascii=ensure_ascii, indent=indent, separators=separators, sort_keys=sort_keys)
 
 
+class SafeDict:
+    """What transformers puts in place of the class dict."""
+
+    def __call__(self, *args, **kwargs):
+        return dict(*args, **kwargs)
+
+    def fromkeys(self, *args, **kwargs):
+        return dict.fromkeys(*args, **kwargs)
+
+
+class SafeNamespace(jinja2.utils.Namespace):
+    """Refuses names that begin with an underscore, as that of transformers does."""
+
+    def __init__(*args, **kwargs):
+        self, args = args[0], args[1:]
+        attributes = dict(*args, **kwargs)
+        for name in attributes:
+            SafeNamespace._check(name)
+        jinja2.utils.Namespace.__init__(self, attributes)
+
+    def __setitem__(self, name, value):
+        SafeNamespace._check(name)
+        jinja2.utils.Namespace.__setitem__(self, name, value)
+
+    @staticmethod
+    def _check(name):
+        if isinstance(name, str) and name.startswith("_"):
+            raise jinja2.exceptions.SecurityError(
+                "Chat templates cannot store underscore-prefixed attributes on a namespace, but got "
+                f"{name!r}. Please rename the attribute.")
+
+
 def environment():
     env = ImmutableSandboxedEnvironment(
         trim_blocks=True, lstrip_blocks=True, extensions=[Generation, jinja2.ext.loopcontrols])
     env.filters["tojson"] = tojson
     env.globals["raise_exception"] = raise_exception
+    env.globals["dict"] = SafeDict()
+    env.globals["namespace"] = SafeNamespace
     return env
 
 
@@ -258,6 +292,7 @@ class Maker:
             self.scope.append(name)
             return self.tag(self.pick(f"set {name} = {self.any(2)}", f"set {name}, v3 = {self.any(1)}, {self.any(1)}",
                                       f"set ns.c = ns.c + {self.number(0)}", f"set ns.q = {self.any(1)}",
+                                      f"set ns._p = {self.any(0)}",
                                       f"set ({name}, v3) = {self.list(0)}"))
         if kind < 21:
             name = self.pick("v1", "v2")

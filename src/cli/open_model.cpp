@@ -65,7 +65,8 @@ void add_model_options(CLI::App& app, ModelOptions& options, Need need) {
       ->capture_default_str();
   app.add_option("--chat-template",
                  options.chat_template,
-                 "A Jinja file, or builtin:NAME; default: the checkpoint's own");
+                 "A Jinja file, or builtin:NAME; default: the checkpoint's own, else the built-in "
+                 "format of its family");
 }
 
 std::unique_ptr<Backend> open_backend(const ModelOptions& options) {
@@ -105,7 +106,7 @@ OpenedModel open_model(const ModelOptions& options, TokenizerUse use) {
   (void)describe(family_of(*opened.checkpoint),
                  *opened.checkpoint);  // what is not supported ends here
   opened.tokenizer = tokenizer_of(*opened.checkpoint, use);
-  opened.chat = open_chat(*opened.checkpoint, opened.tokenizer.get(), options.chat_template);
+  opened.chat = open_chat(*opened.checkpoint, opened.tokenizer, options.chat_template);
   LocalModelParts parts;
   parts.checkpoint = opened.checkpoint;
   parts.tokenizer = opened.tokenizer;

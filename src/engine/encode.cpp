@@ -38,13 +38,13 @@ std::vector<TokenId> PromptEncoder::encode(const std::vector<PromptPiece>& piece
       ids.insert(ids.end(), pieces[i].ids.begin(), pieces[i].ids.end());
       continue;
     }
-    // Neighbouring pieces under one rule are one text: merges may cross their seam.
-    std::string text = pieces[i].text;
-    while (i + 1 < pieces.size() && pieces[i + 1].ids.empty() &&
-           pieces[i + 1].parse_special == pieces[i].parse_special) {
-      text += pieces[++i].text;
+    // Neighbouring pieces of text are one text: merges may cross their seams.
+    std::vector<TextPart> parts{{pieces[i].text, pieces[i].parse_special}};
+    while (i + 1 < pieces.size() && pieces[i + 1].ids.empty()) {
+      ++i;
+      parts.push_back({pieces[i].text, pieces[i].parse_special});
     }
-    if (!text.empty()) tokenizer_.encode(text, pieces[i].parse_special, ids);
+    tokenizer_.encode_parts(parts, ids);
   }
   const std::vector<TokenId>& prefix = tokenizer_.special().prefix;
   if (add_prefix && !prefix.empty()) {
@@ -56,7 +56,8 @@ std::vector<TokenId> PromptEncoder::encode(const std::vector<PromptPiece>& piece
 }
 
 std::vector<TokenId> PromptEncoder::prompt(const Prompt& prompt) const {
-  std::vector<TokenId> ids = encode(pieces(prompt), prompt.add_prefix);
+  // A chat's template writes the prefix itself where there is one.
+  std::vector<TokenId> ids = encode(pieces(prompt), prompt.add_prefix && prompt.chat.empty());
   if (ids.empty()) ids.push_back(prefix_token());
   return ids;
 }
@@ -76,8 +77,7 @@ EncodedPair PromptEncoder::retokenize(std::vector<PromptPiece> all,
   }
   EncodedPair pair;
   pair.prompt = encode(all, add_prefix);
-  if (all.empty() || !all.back().ids.empty()) all.push_back({});
-  all.back().text += moved + continuation;
+  all.push_back({moved + continuation, ParseSpecial::kNo, {}});
   const std::vector<TokenId> whole = encode(all, add_prefix);
   // Where nothing stands before the continuation, the prefix token does.
   if (pair.prompt.empty()) {
@@ -96,7 +96,8 @@ EncodedPair PromptEncoder::pair(const Prompt& prompt_in,
                                 Boundary boundary) const {
   EncodedPair pair;
   if (boundary == Boundary::kRetokenize) {
-    pair = retokenize(pieces(prompt_in), continuation, prompt_in.add_prefix);
+    pair =
+        retokenize(pieces(prompt_in), continuation, prompt_in.add_prefix && prompt_in.chat.empty());
   } else {
     pair.prompt = prompt(prompt_in);
     if (boundary == Boundary::kVocabularyEntry) {

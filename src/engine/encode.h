@@ -29,9 +29,9 @@ class PromptEncoder {
   PromptEncoder(const Tokenizer& tokenizer, const ChatRenderer* chat)
       : tokenizer_(tokenizer), chat_(chat) {}
 
-  // The checkpoint's prefix goes in front unless the prompt already begins with it (or with its
-  // BOS, as chat templates write it themselves). An empty prompt becomes the prefix token: BOS,
-  // else EOS. Errors: Error(kInput) where neither exists.
+  // The checkpoint's prefix goes in front unless the prompt already begins with it; never before a
+  // chat, whose template writes it itself (transformers 5.23, apply_chat_template). An empty prompt
+  // becomes the prefix token: BOS, else EOS. Errors: Error(kInput) where neither exists.
   std::vector<TokenId> prompt(const Prompt& prompt) const;
 
   EncodedPair pair(const Prompt& prompt, const std::string& continuation, Boundary boundary) const;

@@ -82,13 +82,22 @@ bool StringMatcher::find(std::string_view text, size_t from, Hit& hit) const {
 AddedTokens::AddedTokens(std::vector<AddedToken> tokens, const std::vector<std::string>& contents)
     : tokens_(std::move(tokens)), matcher_(contents) {}
 
-void AddedTokens::cut(std::string_view text, ParseSpecial parse, std::vector<CutPart>& out) const {
+void AddedTokens::cut(std::string_view text,
+                      const std::vector<PlainSpan>& plain,
+                      std::vector<CutPart>& out) const {
   size_t done = 0;
+  size_t span = 0;  // the first that does not end before the hit
   StringMatcher::Hit hit{};
   for (size_t from = 0; matcher_.find(text, from, hit);) {
     from = hit.end;
     const AddedToken& token = tokens_[hit.index];
-    if (token.special && parse == ParseSpecial::kNo) continue;
+    while (span < plain.size() && plain[span].end <= hit.begin) ++span;
+    if (token.special && span < plain.size() && plain[span].begin < hit.end) {
+      // A spelling that only ends or begins in plain text: a mark may begin inside it.
+      const bool inside = plain[span].begin <= hit.begin && hit.end <= plain[span].end;
+      if (!inside) from = hit.begin + 1;
+      continue;
+    }
     if (token.single_word &&
         (ends_with_word(text.substr(0, hit.begin)) || starts_with_word(text.substr(hit.end)))) {
       continue;

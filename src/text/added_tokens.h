@@ -47,13 +47,22 @@ struct CutPart {
   std::string_view text;
 };
 
+// A half-open range of a text's bytes in which no special token is read.
+struct PlainSpan {
+  size_t begin;
+  size_t end;
+};
+
 // Cuts added tokens out of texts as Hugging Face tokenizers does.
 class AddedTokens {
  public:
   // `contents[i]` is what tokens[i] looks like in the text it is searched in.
   AddedTokens(std::vector<AddedToken> tokens, const std::vector<std::string>& contents);
   bool empty() const { return matcher_.empty(); }
-  void cut(std::string_view text, ParseSpecial parse, std::vector<CutPart>& out) const;
+  // `plain`: stretches of the text that may not become special tokens, in order.
+  void cut(std::string_view text,
+           const std::vector<PlainSpan>& plain,
+           std::vector<CutPart>& out) const;
 
  private:
   std::vector<AddedToken> tokens_;

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
 #include "text/chat_format.h"
 
-#include <algorithm>
+#include <array>
 #include <utility>
 
 #include "base/error.h"
+#include "base/sha256.h"
 
 namespace keju {
 
@@ -13,6 +14,7 @@ namespace {
 struct Builtin {
   std::string_view name;
   std::string_view source;
+  std::array<std::string_view, 6> marks;  // that have to be entries of the vocabulary
 };
 
 // Baichuan: the system text bare, then a reserved token before each message.
@@ -57,6 +59,8 @@ constexpr std::string_view kChatGlm2 =
 // each content on its own. Source: tokenizer_config.json of chatglm3-6b, revision 103caa4.
 constexpr std::string_view kChatGlm3 =
     "[gMASK]sop{%- for message in messages -%}"
+    "{%- if message.role not in ['system', 'user', 'assistant', 'observation'] -%}"
+    "{{ raise_exception('message role not supported: ' ~ message.role) }}{%- endif -%}"
     "{{ '<|' ~ message.role ~ '|>\\n ' }}{{ message.content }}"
     "{%- endfor -%}{%- if add_generation_prompt -%}<|assistant|>{%- endif -%}";
 
@@ -128,36 +132,75 @@ constexpr std::string_view kMoss =
     "{%- if add_generation_prompt -%}{{ '<|MOSS|>:' }}{%- endif -%}";
 
 constexpr Builtin kBuiltins[] = {
-    {"baichuan", kBaichuan},
-    {"baichuan2", kBaichuan2},
-    {"chatglm2", kChatGlm2},
-    {"chatglm3", kChatGlm3},
-    {"chatml", kChatMl},
-    {"internlm", kInternLm},
-    {"llama2", kLlama2},
-    {"moss", kMoss},
-    {"qwen1", kChatMl},
+    {"baichuan", kBaichuan, {"<reserved_102>", "<reserved_103>"}},
+    {"baichuan2", kBaichuan2, {"<reserved_106>", "<reserved_107>"}},
+    {"chatglm2", kChatGlm2, {"[gMASK]", "sop"}},
+    {"chatglm3",
+     kChatGlm3,
+     {"[gMASK]", "sop", "<|system|>", "<|user|>", "<|assistant|>", "<|observation|>"}},
+    {"chatml", kChatMl, {"<|im_start|>", "<|im_end|>"}},
+    {"internlm", kInternLm, {"<eoh>", "<eoa>"}},
+    {"llama2", kLlama2, {}},
+    {"moss", kMoss, {"<eoh>", "<eom>"}},
+    {"qwen1", kChatMl, {"<|im_start|>", "<|im_end|>"}},
 };
+
+// What transformers 5.23 does to messages before a template sees them: members that are null are
+// left out (apply_chat_template), and reasoning stands under the names that templates read
+// (chat_template_utils.py, _alias_reasoning_fields).
+Json prepared(const Json& messages) {
+  if (!messages.is_array()) return messages;
+  Json out = Json::array();
+  for (const Json& message : messages) {
+    if (!message.is_object()) {
+      out.push_back(message);
+      continue;
+    }
+    Json kept = Json::object();
+    for (const auto& [key, value] : message.items()) {
+      if (!value.is_null()) kept[key] = value;
+    }
+    for (const char* name : {"reasoning_content", "thinking", "reasoning"}) {
+      if (!kept.contains(name)) continue;
+      const Json reasoning = kept[name];
+      Json aliased = {{"thinking", reasoning}};
+      for (const auto& [key, value] : kept.items()) aliased[key] = value;
+      aliased["reasoning_content"] = reasoning;
+      kept = std::move(aliased);
+      break;
+    }
+    out.push_back(std::move(kept));
+  }
+  return out;
+}
 
 }  // namespace
 
-ChatFormat::ChatFormat(Template compiled, std::string bos, std::string eos)
-    : template_(std::make_shared<const Template>(std::move(compiled))),
-      bos_(std::move(bos)),
-      eos_(std::move(eos)) {}
+ChatFormat::ChatFormat(const ChatSources& sources, std::string bos, std::string eos)
+    : hash_(sha256_hex(sources.named("default"))), bos_(std::move(bos)), eos_(std::move(eos)) {
+  const auto compile = [&](const std::string& name) {
+    return std::make_shared<const Template>(Template::compile(sources.named(name), sources.where));
+  };
+  template_ = compile("default");
+  if (sources.by_name.contains("tool_use")) with_tools_ = compile("tool_use");
+}
 
 ChatFormat ChatFormat::from_template(std::string_view source,
                                      std::string where,
                                      std::string bos,
                                      std::string eos) {
-  return ChatFormat(Template::compile(source, std::move(where)), std::move(bos), std::move(eos));
+  return {{{{"default", std::string(source)}}, std::move(where)}, std::move(bos), std::move(eos)};
 }
 
 ChatFormat ChatFormat::builtin(std::string_view name, std::string bos, std::string eos) {
   for (const Builtin& format : kBuiltins) {
     if (format.name != name) continue;
-    return from_template(
+    ChatFormat out = from_template(
         format.source, fmt::format("chat format {}", name), std::move(bos), std::move(eos));
+    for (const std::string_view mark : format.marks) {
+      if (!mark.empty()) out.marks_.emplace_back(mark);
+    }
+    return out;
   }
   throw fail(
       Code::kUsage, "chat format: unknown name \"{}\"{}", name, suggestion(name, builtin_names()));
@@ -182,14 +225,15 @@ std::vector<RenderedPiece> ChatFormat::render_json(const Json& messages,
                                                    bool add_generation_prompt,
                                                    const Json& extra) const {
   // transformers hands over tools and documents always, as None where there are none.
-  Json context = {{"messages", messages},
+  Json context = {{"messages", prepared(messages)},
                   {"tools", nullptr},
                   {"documents", nullptr},
-                  {"add_generation_prompt", add_generation_prompt},
-                  {"bos_token", bos_},
-                  {"eos_token", eos_}};
+                  {"add_generation_prompt", add_generation_prompt}};
+  if (!bos_.empty()) context["bos_token"] = bos_;
+  if (!eos_.empty()) context["eos_token"] = eos_;
   for (const auto& [name, value] : extra.items()) context[name] = value;
-  return template_->render_pieces(context);
+  const bool tools = with_tools_ != nullptr && !context["tools"].is_null();
+  return (tools ? with_tools_ : template_)->render_pieces(context);
 }
 
 std::string ChatFormat::joined(const std::vector<RenderedPiece>& pieces) {

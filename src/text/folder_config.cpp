@@ -47,8 +47,6 @@ TokenId id_from_text(const std::string& text, const std::string& where) {
   return id;
 }
 
-// Such files hold "model_max_length": 1000000000000000019884624838656, an integer beyond 64 bits;
-// it becomes a fraction.
 std::string with_plain_numbers(std::string_view text) {
   constexpr size_t kLongestInteger = 18;
   std::string out;
@@ -74,9 +72,12 @@ std::string with_plain_numbers(std::string_view text) {
 
 void read_tokenizer_config(const std::filesystem::path& path, FolderConfig& config) {
   const std::string where = path.string();
-  const Json json = parse_json(with_plain_numbers(read_file(path)), where);
+  const Json json = read_python_json(path);
   need_object(json, where);
   read_spellings(json, where, config);
+  if (const auto at = json.find("name_or_path"); at != json.end() && at->is_string()) {
+    config.name_or_path = at->get<std::string>();
+  }
   if (const auto at = json.find("tokenizer_class"); at != json.end() && at->is_string()) {
     config.tokenizer_class = at->get<std::string>();
   }
@@ -92,7 +93,7 @@ void read_tokenizer_config(const std::filesystem::path& path, FolderConfig& conf
 }
 
 void read_added_tokens(const std::filesystem::path& path, FolderConfig& config) {
-  const Json json = read_json(path);
+  const Json json = read_python_json(path);
   need_object(json, path.string());
   for (const auto& [text, id] : json.items()) {
     const int64_t value = int_member(json, text, path.string());
@@ -112,7 +113,7 @@ void read_added_tokens(const std::filesystem::path& path, FolderConfig& config) 
 }
 
 void read_stops(const std::filesystem::path& path, FolderConfig& config) {
-  const Json json = read_json(path);
+  const Json json = read_python_json(path);
   need_object(json, path.string());
   const auto at = json.find("eos_token_id");
   if (at == json.end() || at->is_null()) return;
@@ -127,6 +128,10 @@ void read_stops(const std::filesystem::path& path, FolderConfig& config) {
 }
 
 }  // namespace
+
+Json read_python_json(const std::filesystem::path& path) {
+  return parse_json(with_plain_numbers(read_file(path)), path.string());
+}
 
 AddedToken added_token_from_json(const Json& entry, TokenId id, std::string_view where) {
   need_object(entry, std::string(where));
@@ -148,7 +153,7 @@ FolderConfig read_folder_config(const std::filesystem::path& folder) {
     return std::filesystem::is_regular_file(file(name));
   };
   if (there("special_tokens_map.json")) {
-    const Json json = read_json(file("special_tokens_map.json"));
+    const Json json = read_python_json(file("special_tokens_map.json"));
     need_object(json, file("special_tokens_map.json").string());
     read_spellings(json, file("special_tokens_map.json").string(), config);
   }

@@ -14,6 +14,7 @@ namespace keju {
 // special_tokens_map.json, added_tokens.json and generation_config.json, each if present.
 struct FolderConfig {
   std::string tokenizer_class;
+  std::string name_or_path;  // what the checkpoint was published as, if it says so
   std::optional<bool> add_bos;
   std::string bos, eos, unk, pad;  // spellings; empty: not given
   std::vector<AddedToken> added;
@@ -22,6 +23,10 @@ struct FolderConfig {
 
 // Errors: Error(kInput) for a file that does not parse or a value of the wrong type.
 FolderConfig read_folder_config(const std::filesystem::path& folder);
+
+// A JSON file as Python writes it, in which "model_max_length" is 1000000000000000019884624838656:
+// integers beyond 64 bits become fractions. Errors: Error(kInput), Error(kIo).
+Json read_python_json(const std::filesystem::path& path);
 
 // One entry of an added-token list. Errors: Error(kInput).
 AddedToken added_token_from_json(const Json& entry, TokenId id, std::string_view where);

@@ -40,21 +40,31 @@ class PipelineTokenizer : public Tokenizer {
       repaired = to_utf8(to_u32(text));
       text = repaired;
     }
-    std::vector<CutPart> cuts;
-    if (raw_.empty()) {
-      if (!text.empty()) cuts.push_back({-1, text});
-    } else {
-      raw_.cut(text, parse, cuts);
-    }
-    for (const CutPart& cut : cuts) {
-      if (cut.token >= 0) {
-        out.push_back(cut.token);
-      } else {
-        encode_text(cut.text, cut.text.data() == text.data(), parse, out);
-      }
-    }
+    std::vector<PlainSpan> plain;
+    if (parse == ParseSpecial::kNo) plain.push_back({0, text.size()});
+    encode_valid(text, plain, out);
   }
   using Tokenizer::encode;
+
+  void encode_parts(const std::vector<TextPart>& parts, std::vector<TokenId>& out) const override {
+    std::string text;
+    std::vector<PlainSpan> plain;
+    for (const TextPart& part : parts) {
+      const size_t begin = text.size();
+      if (simdjson::validate_utf8(part.text.data(), part.text.size())) {
+        text += part.text;
+      } else {
+        text += to_utf8(to_u32(part.text));
+      }
+      if (part.parse == ParseSpecial::kYes || text.size() == begin) continue;
+      if (!plain.empty() && plain.back().end == begin) {
+        plain.back().end = text.size();
+      } else {
+        plain.push_back({begin, text.size()});
+      }
+    }
+    encode_valid(text, plain, out);
+  }
 
   std::string piece(TokenId id) const override {
     check(id);
@@ -85,10 +95,16 @@ class PipelineTokenizer : public Tokenizer {
 
  private:
   AddedTokens select(const std::vector<AddedToken>& tokens, bool normalized) const;
+  void encode_valid(std::string_view text,
+                    const std::vector<PlainSpan>& plain,
+                    std::vector<TokenId>& out) const;
   void encode_text(std::string_view text,
                    bool first,
-                   ParseSpecial parse,
+                   const std::vector<PlainSpan>& plain,
                    std::vector<TokenId>& out) const;
+  std::vector<PlainSpan> normalized_spans(std::string_view text,
+                                          size_t size,
+                                          const std::vector<PlainSpan>& plain) const;
   void encode_plain(std::string_view text, bool first, std::vector<TokenId>& out) const;
 
   void check(TokenId id) const {
@@ -119,15 +135,63 @@ AddedTokens PipelineTokenizer::select(const std::vector<AddedToken>& tokens,
   return {std::move(chosen), contents};
 }
 
+// The spans that lie in text[begin, begin + size), counted from there.
+std::vector<PlainSpan> spans_within(const std::vector<PlainSpan>& spans,
+                                    size_t begin,
+                                    size_t size) {
+  std::vector<PlainSpan> out;
+  for (const PlainSpan& span : spans) {
+    const size_t from = std::max(span.begin, begin);
+    const size_t to = std::min(span.end, begin + size);
+    if (from < to) out.push_back({from - begin, to - begin});
+  }
+  return out;
+}
+
+// `text` is valid UTF-8.
+void PipelineTokenizer::encode_valid(std::string_view text,
+                                     const std::vector<PlainSpan>& plain,
+                                     std::vector<TokenId>& out) const {
+  std::vector<CutPart> cuts;
+  if (raw_.empty()) {
+    if (!text.empty()) cuts.push_back({-1, text});
+  } else {
+    raw_.cut(text, plain, cuts);
+  }
+  for (const CutPart& cut : cuts) {
+    if (cut.token >= 0) {
+      out.push_back(cut.token);
+      continue;
+    }
+    const auto begin = static_cast<size_t>(cut.text.data() - text.data());
+    encode_text(cut.text, begin == 0, spans_within(plain, begin, cut.text.size()), out);
+  }
+}
+
+// Where the spans lie in the normalized text of `size` bytes: a border lies where the normalized
+// text before it ends.
+std::vector<PlainSpan> PipelineTokenizer::normalized_spans(
+    std::string_view text, size_t size, const std::vector<PlainSpan>& plain) const {
+  const auto moved = [&](size_t border) {
+    if (border == 0 || border == text.size()) return border == 0 ? size_t{0} : size;
+    std::string buffers[2];
+    return std::min(size, normalize(parts_.normalizers, text.substr(0, border), buffers).size());
+  };
+  std::vector<PlainSpan> out;
+  for (const PlainSpan& span : plain) out.push_back({moved(span.begin), moved(span.end)});
+  return out;
+}
+
 void PipelineTokenizer::encode_text(std::string_view text,
                                     bool first,
-                                    ParseSpecial parse,
+                                    const std::vector<PlainSpan>& plain,
                                     std::vector<TokenId>& out) const {
   std::string buffers[2];
+  const std::string_view raw = text;
   text = normalize(parts_.normalizers, text, buffers);
   if (normalized_.empty()) return encode_plain(text, first, out);
   std::vector<CutPart> cuts;
-  normalized_.cut(text, parse, cuts);
+  normalized_.cut(text, normalized_spans(raw, text.size(), plain), cuts);
   for (const CutPart& cut : cuts) {
     if (cut.token >= 0) {
       out.push_back(cut.token);

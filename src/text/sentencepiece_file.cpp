@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+#include <algorithm>
 #include <bit>
 #include <cstring>
 
@@ -143,6 +144,25 @@ std::optional<TokenId> role(const SpmFile& file, int64_t id) {
   return static_cast<TokenId>(id);
 }
 
+// The tokens that ChatGLM 2 and 3 number after the file's pieces, and the two that stand before
+// every text. Source: tokenization_chatglm.py of chatglm2-6b and chatglm3-6b (SPTokenizer,
+// get_prefix_tokens); roles are ChatGLM 3's.
+void add_chatglm_tokens(const SpmFile& file, const FolderConfig& config, TokenizerParts& parts) {
+  std::vector<std::string_view> tokens{"[MASK]", "[gMASK]", "[sMASK]", "sop", "eop"};
+  if (config.name_or_path.find("chatglm2") == std::string::npos) {
+    for (const char* role : {"<|system|>", "<|user|>", "<|assistant|>", "<|observation|>"})
+      tokens.emplace_back(role);
+  }
+  auto id = static_cast<TokenId>(file.pieces.size());
+  for (const std::string_view token : tokens) {
+    const auto same = [&](const AddedToken& other) { return other.id == id; };
+    if (std::none_of(parts.added.begin(), parts.added.end(), same))
+      parts.added.push_back({std::string(token), id, true});
+    if (token == "[gMASK]" || token == "sop") parts.special.prefix.push_back(id);
+    ++id;
+  }
+}
+
 }  // namespace
 
 std::unique_ptr<Tokenizer> read_sentencepiece(const std::filesystem::path& path,
@@ -165,6 +185,7 @@ std::unique_ptr<Tokenizer> read_sentencepiece(const std::filesystem::path& path,
   for (const AddedToken& token : config.added) {
     if (!parts.vocab->has(token.id)) parts.added.push_back(token);
   }
+  if (config.tokenizer_class == "ChatGLMTokenizer") add_chatglm_tokens(file, config, parts);
   parts.pieces = std::make_unique<std::vector<Piece>>(std::move(file.pieces));
   const PieceOptions options{.byte_fallback = file.byte_fallback};
   const auto set = std::make_shared<const PieceSet>(*parts.pieces, options, where);
@@ -180,7 +201,8 @@ std::unique_ptr<Tokenizer> read_sentencepiece(const std::filesystem::path& path,
     parts.kind = "unigram (tokenizer.model)";
   }
   // The Llama class, which most of these files belong to, puts BOS first unless told not to.
-  if (parts.special.bos) parts.special.prefix = {*parts.special.bos};
+  if (parts.special.bos && parts.special.prefix.empty())
+    parts.special.prefix = {*parts.special.bos};
   apply_folder_config(config, PrefixKnown::kNo, parts, where);
   return make_tokenizer(std::move(parts), where);
 }

@@ -19,6 +19,12 @@ using TokenId = int32_t;
 // Whether text that spells a special token ("<|im_start|>") becomes that token or stays text.
 enum class ParseSpecial { kNo, kYes };
 
+// A part of a text, read under its own rule.
+struct TextPart {
+  std::string_view text;
+  ParseSpecial parse = ParseSpecial::kNo;
+};
+
 // The ids with a role, as the checkpoint's files state them.
 struct SpecialIds {
   std::optional<TokenId> bos;
@@ -45,6 +51,13 @@ class Tokenizer {
     std::vector<TokenId> ids;
     encode(text, parse, ids);
     return ids;
+  }
+
+  // Appends the ids of all parts as one text: pre-tokens and merges cross the seams. A special
+  // token is read only where parts of kYes spell the whole of it. (By default: part by part, which
+  // is the same where ids do not depend on their neighbours.)
+  virtual void encode_parts(const std::vector<TextPart>& parts, std::vector<TokenId>& out) const {
+    for (const TextPart& part : parts) encode(part.text, part.parse, out);
   }
 
   // The bytes that `id` contributes to a decoded text; may be a part of a UTF-8 sequence. A control

@@ -45,6 +45,31 @@ TEST(ByteLevelBpe, SpecialTokensOnlyWhereAsked) {
   EXPECT_EQ(tokenizer->find("<|im"), std::nullopt);
 }
 
+// Parts are one text: merges cross their seams, and a special token is read only where marks spell
+// all of it.
+TEST(ByteLevelBpe, PartsAreReadAsOneTextUnderTheirOwnRules) {
+  const auto tokenizer = tokenizer_from_gguf(hello().metadata("smollm"));
+  const auto parts = [&](const std::vector<TextPart>& list) {
+    Ids ids;
+    tokenizer->encode_parts(list, ids);
+    return ids;
+  };
+  constexpr auto kYes = ParseSpecial::kYes;
+  constexpr auto kNo = ParseSpecial::kNo;
+  EXPECT_THAT(parts({{"he", kYes}, {"ll", kNo}}), ElementsAre(258));
+  const Ids forged = parts({{"<|im_start|>", kYes}, {"<|im_end|>he", kNo}, {"<|im_end|>", kYes}});
+  ASSERT_EQ(forged.size(), 13u);
+  EXPECT_EQ(forged.front(), 261);
+  EXPECT_EQ(forged.back(), 262);
+  EXPECT_EQ(std::count(forged.begin(), forged.end(), 262), 1);
+  EXPECT_EQ(parts({{"<|im_", kNo}, {"end|>", kYes}}).size(), 10u);
+  EXPECT_EQ(parts({{"<|im_", kYes}, {"end|>", kNo}}).size(), 10u);
+  EXPECT_THAT(parts({{"<", kNo}, {"<|im_end|>", kYes}}), ElementsAre('<', 262));
+  EXPECT_THAT(parts({{"<|im_", kYes}, {"", kNo}, {"end|>", kYes}}), ElementsAre(262));
+  EXPECT_THAT(parts({}), ElementsAre());
+  EXPECT_THAT(parts({{"\xE4\xB8", kNo}, {"he", kYes}}).back(), 257);  // cut UTF-8
+}
+
 TEST(ByteLevelBpe, PrefixFollowsAddBos) {
   KeyValues metadata = hello().metadata("smollm");
   metadata.set("tokenizer.ggml.bos_token_id", int64_t{261});

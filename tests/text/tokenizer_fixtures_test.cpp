@@ -107,6 +107,60 @@ TEST_P(TokenizerFixture, StreamsAsItDecodes) {
   }
 }
 
+// Wherever a text is cut into parts of one rule, the parts give the ids of the whole.
+TEST_P(TokenizerFixture, PartsGiveTheIdsOfTheWhole) {
+  for (size_t i = 0; i < examples_.size(); i += 7) {
+    const std::string& text = examples_[i].text;
+    const std::vector<TokenId> whole = tokenizer_->encode(text, parse_);
+    for (size_t cut = 0; cut <= text.size(); cut += 1 + text.size() / 8) {
+      while (cut < text.size() && (static_cast<uint8_t>(text[cut]) & 0xC0) == 0x80) ++cut;
+      const std::string_view view(text);
+      std::vector<TokenId> ids;
+      tokenizer_->encode_parts({{view.substr(0, cut), parse_}, {view.substr(cut), parse_}}, ids);
+      EXPECT_EQ(ids, whole) << Json(text).dump() << " at " << cut;
+    }
+  }
+}
+
+// A run of U+FFFD as one: how many a broken sequence becomes is the decoder's own affair.
+std::string broken_runs_as_one(const std::string& text) {
+  constexpr std::string_view kBroken = "\xEF\xBF\xBD";
+  std::string out;
+  for (size_t at = 0; at < text.size();) {
+    if (std::string_view(text).substr(at).starts_with(kBroken)) {
+      if (!std::string_view(out).ends_with(kBroken)) out += kBroken;
+      at += kBroken.size();
+    } else {
+      out += text[at++];
+    }
+  }
+  return out;
+}
+
+// A generation may end behind any token, in the middle of a character too: what was shown is valid
+// UTF-8 all along, is never taken back, and in the end is what decoding the ids gives.
+TEST_P(TokenizerFixture, AStreamMayEndAnywhere) {
+  size_t cut_characters = 0;
+  for (size_t i = 0; i < examples_.size(); i += 3) {
+    const std::vector<TokenId>& ids = examples_[i].ids;
+    for (size_t size = 1; size <= std::min<size_t>(ids.size(), 40); ++size) {
+      StreamDecoder stream(*tokenizer_);
+      std::string shown;
+      const std::vector<TokenId> prefix(ids.begin(), ids.begin() + static_cast<int64_t>(size));
+      for (const TokenId id : prefix) {
+        shown += stream.push(id);
+        ASSERT_TRUE(valid_utf8(shown)) << Json(examples_[i].text).dump();
+      }
+      const std::string rest = stream.finish();
+      cut_characters += rest.empty() ? 0 : 1;
+      ASSERT_TRUE(valid_utf8(rest));
+      EXPECT_EQ(broken_runs_as_one(shown + rest), broken_runs_as_one(tokenizer_->decode(prefix)))
+          << Json(examples_[i].text).dump() << " after " << size;
+    }
+  }
+  EXPECT_GT(cut_characters, 0u);
+}
+
 INSTANTIATE_TEST_SUITE_P(All,
                          TokenizerFixture,
                          testing::ValuesIn(kFolders),

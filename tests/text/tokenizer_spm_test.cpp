@@ -63,6 +63,35 @@ TEST(SentencePieceBpe, DecodingTakesTheDummyPrefixOff) {
   EXPECT_EQ(stream.finish(), "");
 }
 
+TEST(SentencePieceBpe, PartsHaveOneDummyPrefix) {
+  const auto tokenizer = load(small_bpe());
+  std::vector<TokenId> ids;
+  tokenizer->encode_parts({{"a", ParseSpecial::kYes}, {"bc", ParseSpecial::kNo}}, ids);
+  EXPECT_EQ(ids, tokenizer->encode("abc"));
+  ids.clear();
+  tokenizer->encode_parts({{"<s>", ParseSpecial::kYes}, {"<s>", ParseSpecial::kNo}}, ids);
+  EXPECT_EQ(std::count(ids.begin(), ids.end(), 1), 1);
+}
+
+// Ids by tokenization_chatglm.py: special tokens are numbered after the file's pieces.
+TEST(SentencePieceFile, ChatGlmHasItsOwnTokensAndPrefix) {
+  const FileFolder folder;
+  folder.write("tokenizer.model", small_bpe().bytes());
+  folder.write("tokenizer_config.json",
+               R"({"tokenizer_class": "ChatGLMTokenizer", "name_or_path": "THUDM/chatglm3-6b"})");
+  const auto glm3 = tokenizer_from_path(folder.path());
+  const auto pieces = static_cast<TokenId>(small_bpe().pieces.size());
+  EXPECT_THAT(glm3->special().prefix, ElementsAre(pieces + 1, pieces + 3));
+  EXPECT_EQ(glm3->find("[gMASK]"), pieces + 1);
+  EXPECT_EQ(glm3->find("<|observation|>"), pieces + 8);
+  EXPECT_THAT(glm3->encode("<|user|>", ParseSpecial::kYes), ElementsAre(pieces + 6));
+  folder.write("tokenizer_config.json",
+               R"({"tokenizer_class": "ChatGLMTokenizer", "name_or_path": "THUDM/chatglm2-6b"})");
+  const auto glm2 = tokenizer_from_path(folder.path());
+  EXPECT_THAT(glm2->special().prefix, ElementsAre(pieces + 1, pieces + 3));
+  EXPECT_EQ(glm2->find("<|user|>"), std::nullopt);
+}
+
 TEST(SentencePieceBpe, AnUnusedPieceFallsApartAgain) {
   SmallSpm model = small_bpe();
   model.pieces[260].type = PieceType::kUnused;

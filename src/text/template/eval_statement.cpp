@@ -155,6 +155,7 @@ void Evaluator::assign(const Expr& target, const Value& value) {
             fmt::format("'{}' object does not support item assignment", type_name(owner)));
     }
     check_nesting(rt_, value.nesting() + 1);
+    check_attribute_name(target.texts[0]);
     owner.name_space().attributes.set(target.texts[0], value);
     return;
   }

@@ -62,10 +62,27 @@ Value dict(Runtime& rt, const Value&, Bound& args) {
   return make_dict(rt, dict_from(rt, *args.raw, "dict"));
 }
 
+}  // namespace
+
+// transformers 5.23, chat_template_utils.py (TemplateNamespace): no name reaches Python's
+// internals.
+void check_attribute_name(std::string_view name) {
+  if (!name.starts_with('_')) return;
+  raise("SecurityError",
+        fmt::format("Chat templates cannot store underscore-prefixed attributes on a namespace, "
+                    "but got '{}'. Please rename the attribute.",
+                    name));
+}
+
+namespace {
+
 Value name_space(Runtime& rt, const Value&, Bound& args) {
   const std::shared_ptr<DictObject> dict = dict_from(rt, *args.raw, "dict");
   auto object = std::make_shared<NamespaceObject>();
-  for (const auto& [key, value] : dict->items) object->attributes.set(rt, key, value);
+  for (const auto& [key, value] : dict->items) {
+    if (key.is(Kind::kString)) check_attribute_name(key.bytes());
+    object->attributes.set(rt, key, value);
+  }
   rt.keep(object);
   return Value(Kind::kNamespace, std::move(object));
 }

@@ -71,5 +71,7 @@ Value get_item(Runtime& rt, const Value& object, const Value& key);
 // The attribute alone, as Python's getattr: missing if there is none.
 Value python_attribute(Runtime& rt, const Value& object, std::string_view name);
 Value call(Runtime& rt, const Value& callee, CallArgs args);
+// Raises SecurityError for a name that no namespace may hold.
+void check_attribute_name(std::string_view name);
 
 }  // namespace keju::jinja
