@@ -3,7 +3,10 @@
 # Encodes the same Chinese exam texts with keju and with PyPI's Hugging Face tokenizers, in turn, on
 # one thread each, and prints MB/s of processor time and the ratio. Token counts must agree.
 #
-# Usage: scripts/compare_tokenizers.sh [build folder] [tokenizer.json folder ...]
+# A SentencePiece tokenizer.model (BPE) is given to Hugging Face tokenizers as transformers converts
+# it: its pieces, the merges that their scores mean, "▁" in front and for spaces.
+#
+# Usage: scripts/compare_tokenizers.sh [build folder] [folder of a tokenizer ...]
 set -euo pipefail
 cd "$(dirname "$0")/.."
 build=${1:-build/release}
@@ -11,7 +14,7 @@ shift || true
 shared=${KEJU_SHARED:-../shared}
 folders=("$@")
 if [ ${#folders[@]} -eq 0 ]; then
-  for name in qwen2-fast llama3-fast deepseek-v3 smollm2; do
+  for name in qwen2-fast llama3-fast deepseek-v3 smollm2 mistral-v1; do
     folders+=("$shared/fixtures/tokenizers/$name")
   done
 fi
@@ -21,7 +24,7 @@ runner=$build/keju_test_text
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 python3 -m venv "$work/venv"
-"$work/venv/bin/pip" install --quiet --disable-pip-version-check tokenizers
+"$work/venv/bin/pip" install --quiet --disable-pip-version-check tokenizers sentencepiece
 
 # One text per five questions, parted by an empty line.
 python3 - "$shared/data/cmmlu" "$work/text" <<'PY'
@@ -38,8 +41,32 @@ PY
 cat > "$work/peer.py" <<'PY'
 import os, sys, time
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
-from tokenizers import Tokenizer
-tokenizer = Tokenizer.from_file(sys.argv[1])
+from tokenizers import Tokenizer, models, normalizers
+
+
+def from_sentencepiece(path):
+    import sentencepiece
+    pieces = sentencepiece.SentencePieceProcessor(model_file=path)
+    vocab = {pieces.id_to_piece(i): i for i in range(pieces.get_piece_size())}
+    merges = []
+    for piece, i in vocab.items():
+        if pieces.is_control(i) or pieces.is_unknown(i) or pieces.is_byte(i):
+            continue
+        halves = [(piece[:n], piece[n:]) for n in range(1, len(piece))]
+        halves = [(a, b) for a, b in halves if a in vocab and b in vocab]
+        merges += [(-pieces.get_score(i), vocab[a], vocab[b], a, b) for a, b in halves]
+    merges.sort()
+    model = models.BPE(vocab, [m[3:] for m in merges], unk_token="<unk>", fuse_unk=True, byte_fallback=True)
+    made = Tokenizer(model)
+    made.normalizer = normalizers.Sequence([normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")])
+    return made
+
+
+folder = sys.argv[1]
+if os.path.exists(folder + "/tokenizer.json"):
+    tokenizer = Tokenizer.from_file(folder + "/tokenizer.json")
+else:
+    tokenizer = from_sentencepiece(folder + "/tokenizer.model")
 texts = open(sys.argv[2], encoding="utf-8").read().split("\n\n")
 for _ in range(2):
     start, tokens = time.process_time(), 0
@@ -52,7 +79,7 @@ ours() {
   KEJU_BENCH_TOKENIZER=$1 KEJU_BENCH_TEXT=$work/text "$runner" --gtest_also_run_disabled_tests \
     --gtest_filter='TokenizerBench.*' | grep '^BENCH'
 }
-peer() { "$work/venv/bin/python" "$work/peer.py" "$1/tokenizer.json" "$work/text"; }
+peer() { "$work/venv/bin/python" "$work/peer.py" "$1" "$work/text"; }
 
 for folder in "${folders[@]}"; do
   : > "$work/ours"

@@ -82,6 +82,7 @@ PairBpe::PairBpe(const Vocab& vocab, BpeOptions options, size_t expected_merges)
     fallback_ids_[index] = vocab.find(fallback_of_byte(static_cast<uint8_t>(byte)));
   }
   first_use_.assign(static_cast<size_t>(vocab.size()), Merge::kNone);
+  for (TokenId id = 0; id < vocab.size(); ++id) known_.push_back(vocab.has(id));
   if (!options.byte_level) return;
   bytes_.resize(static_cast<size_t>(vocab.size()));
   whole_.reserve(options.ignore_merges ? bytes_.size() : 0);
@@ -180,8 +181,14 @@ TokenId PairBpe::merged_alone(std::string_view character) const {
   return first_use_[static_cast<size_t>(ids[0])] > last ? ids[0] : -1;
 }
 
+TokenId PairBpe::in_model(std::string_view text) const {
+  const TokenId id = vocab_.find(text);
+  return id >= 0 && static_cast<size_t>(id) < known_.size() && known_[static_cast<size_t>(id)] ? id
+                                                                                               : -1;
+}
+
 TokenId PairBpe::whole(std::string_view word) const {
-  return options_.byte_level ? whole_.find(word) : vocab_.find(word);
+  return options_.byte_level ? whole_.find(word) : in_model(word);
 }
 
 void PairBpe::encode(std::string_view word, std::vector<TokenId>& out) const {
@@ -285,7 +292,7 @@ void PairBpe::char_symbols(std::string_view part, std::vector<Symbol>& symbols) 
     const char* const begin = at;
     next_valid(at);
     const std::string_view character(begin, static_cast<size_t>(at - begin));
-    const TokenId id = vocab_.find(character);
+    const TokenId id = in_model(character);
     if (id >= 0) {
       flush();
       symbols.push_back({id, 0, 0});

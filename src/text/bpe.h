@@ -81,8 +81,12 @@ class PairBpe : public TokenModel {
   bool fallback_symbols(std::string_view character, std::vector<Symbol>& symbols) const;
   TokenId whole(std::string_view word) const;
 
+  TokenId in_model(std::string_view text) const;
+
   const Vocab& vocab_;
   BpeOptions options_;
+  std::vector<bool>
+      known_;  // ids that the vocabulary had from the start: added tokens are no pieces
   PairTable pairs_;
   uint32_t next_rank_ = 0;
   Junctions junctions_;

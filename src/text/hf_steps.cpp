@@ -205,9 +205,13 @@ void pre_tokenizers_at(const Json& json,
     }
     return;
   }
-  if (out.byte_level) {
-    throw fail(
-        Code::kUnsupported, "{}: found \"{}\" after ByteLevel, need ByteLevel last", where, type);
+  if ((out.stand_ins || out.byte_level) && type == "ByteLevel") {
+    throw fail(Code::kUnsupported, "{}: found ByteLevel twice, need it once", where);
+  }
+  if (out.byte_level) {  // Falcon's steps look at what ByteLevel made of the text
+    out.byte_level = false;
+    out.stand_ins = true;
+    out.steps.push_back(stand_in_text());
   }
   if (type == "ByteLevel") {
     out.byte_level = true;

@@ -21,6 +21,7 @@ void read_hf_normalizers(const Json& json,
 struct HfPreTokenizers {
   std::vector<std::unique_ptr<PreTokenizer>> steps;
   bool byte_level = false;  // the last step turns text into stand-ins for bytes
+  bool stand_ins = false;   // an earlier one did, and the steps after it are made for that
 };
 void read_hf_pre_tokenizers(const Json& json, const std::string& where, HfPreTokenizers& out);
 

@@ -36,7 +36,7 @@ class HfReader {
     const std::string type = model_type(model);
     if (type == "BPE") {
       read_bpe(model, pre.byte_level);
-    } else if (type == "Unigram" && !pre.byte_level) {
+    } else if (type == "Unigram" && !pre.byte_level && !pre.stand_ins) {
       read_unigram(model);
     } else {
       throw fail(Code::kUnsupported,

@@ -10,6 +10,7 @@
 #include "base/utf8.h"
 #include "text/segments.h"
 #include "text/unicode.h"
+#include "text/vocab.h"
 
 namespace keju {
 namespace {
@@ -94,18 +95,33 @@ std::string translate_escape(char escaped, bool in_class) {
   return {'\\', escaped};
 }
 
-std::string translate(const std::string& pattern) {
+// A class inside a class is a part of the outer one (BLOOM's pattern has such a one), which PCRE2
+// 10.42 cannot say: its brackets are left out. What cannot be said without them is refused.
+std::string translate(const std::string& pattern, std::string_view where) {
   std::string out;
-  bool in_class = false;
+  int classes = 0;  // open brackets
   for (size_t at = 0; at < pattern.size(); ++at) {
     const char c = pattern[at];
+    const std::string_view rest = std::string_view(pattern).substr(at);
     if (c == '\\' && at + 1 < pattern.size()) {
-      out += translate_escape(pattern[++at], in_class);
-      continue;
+      out += translate_escape(pattern[++at], classes > 0);
+    } else if (classes > 0 && rest.starts_with("[:")) {
+      const size_t end = std::min(rest.find(":]"), rest.size() - 2) + 2;
+      out += rest.substr(0, end);
+      at += end - 1;
+    } else if (classes > 0 && (rest.starts_with("[^") || rest.starts_with("&&"))) {
+      throw fail(Code::kUnsupported,
+                 "{}: pattern \"{}\": found {} inside a class, need plain classes",
+                 where,
+                 pattern,
+                 rest.substr(0, 2));
+    } else if (c == '[') {
+      if (classes++ == 0) out += c;
+    } else if (c == ']' && classes > 0) {
+      if (--classes == 0) out += c;
+    } else {
+      out += c;
     }
-    if (c == '[') in_class = true;
-    if (c == ']') in_class = false;
-    out += c;
   }
   return out;
 }
@@ -120,7 +136,7 @@ class RegexSplit : public PreTokenizer {
   RegexSplit(const std::string& pattern, SplitRule rule, std::string_view where) : rule_(rule) {
     int error = 0;
     PCRE2_SIZE offset = 0;
-    const std::string text = translate(pattern);
+    const std::string text = translate(pattern, where);
     const std::unique_ptr<pcre2_compile_context, FreeCompileContext> context(
         pcre2_compile_context_create(nullptr));
     pcre2_set_newline(context.get(), PCRE2_NEWLINE_LF);
@@ -324,7 +340,16 @@ class FixedLength : public PreTokenizer {
   size_t length_;
 };
 
+class StandInText : public PreTokenizer {
+ public:
+  void split(std::string_view text, bool, TextArena& arena, Spans& out) const override {
+    out.push_back(arena.emplace_back(stand_ins_from_bytes(text)));
+  }
+};
+
 }  // namespace
+
+std::unique_ptr<PreTokenizer> stand_in_text() { return std::make_unique<StandInText>(); }
 
 std::unique_ptr<PreTokenizer> split_by_regex(const std::string& pattern,
                                              SplitRule rule,

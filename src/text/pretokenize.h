@@ -53,6 +53,8 @@ std::unique_ptr<PreTokenizer> metaspace(std::string replacement, PrependScheme s
 // Puts a space before a text that begins with none.
 std::unique_ptr<PreTokenizer> prepend_space();
 std::unique_ptr<PreTokenizer> fixed_length(size_t code_points);
+// Spells every byte by its stand-in, for steps that look at the text behind ByteLevel.
+std::unique_ptr<PreTokenizer> stand_in_text();
 
 // Adds the part text[begin, end) for every match of a whole-text scanner.
 using Scanner = void (*)(std::string_view text, Spans& out);

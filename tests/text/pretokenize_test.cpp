@@ -7,6 +7,7 @@
 #include <random>
 
 #include "base/utf8.h"
+#include "tests/text/tokenizer_test_models.h"
 #include "text/normalize.h"
 #include "text/patterns.h"
 #include "text/unicode.h"
@@ -20,6 +21,19 @@ Spans cut(const PreTokenizer& step, std::string_view text, TextArena& arena) {
   Spans out;
   step.split(text, true, arena, out);
   return out;
+}
+
+// BLOOM's pattern; parts by Hugging Face tokenizers 0.23.3.
+TEST(RegexSplit, AClassInsideAClassIsAPartOfIt) {
+  const auto step = split_by_regex(" ?[^(\\s|[.,!?…。，、।۔،])]+", {}, "test");
+  TextArena arena;
+  EXPECT_THAT(cut(*step, "你好，世界 (a|b)  c[d]. x", arena),
+              ElementsAre("你好", "，", "世界", " (", "a", "|", "b", ") ", " c[d]", ".", " x"));
+  for (const char* odd : {"[a[^b]]", "[a&&[b]]"}) {
+    EXPECT_EQ(caught([&] { split_by_regex(odd, {}, "test"); }).code, Code::kUnsupported) << odd;
+  }
+  EXPECT_THAT(cut(*split_by_regex("[[:digit:]x]+", {}, "test"), "a1x:b", arena),
+              ElementsAre("a", "1x", ":b"));
 }
 
 class KnownPattern : public testing::TestWithParam<std::string_view> {};

@@ -40,6 +40,46 @@ TEST(TokenizerJson, CharactersAndUnknowns) {
   EXPECT_THAT(load(json)->encode("axb"), ElementsAre(5));  // dropped, and the rest joins
 }
 
+// Falcon cuts what ByteLevel made of the text: a byte's stand-in may be a number. Parts by Hugging
+// Face tokenizers 0.23.3 ("顾炎" falls into the bytes E9 A1, BE and E7 82 8E).
+TEST(TokenizerJson, StepsBehindByteLevelSeeStandIns) {
+  const std::string text = "顾炎 123";
+  Json vocab = Json::object();
+  for (int byte = 0; byte < 256; ++byte)
+    vocab[stand_ins_from_bytes(std::string(1, static_cast<char>(byte)))] = byte;
+  const auto bytes = [](const char* raw) { return stand_ins_from_bytes(raw); };
+  vocab[bytes("\xE9\xA1")] = 256;
+  vocab[bytes("\xE9\xA1\xBE")] = 257;  // never: the third byte stands alone
+  vocab[bytes("\xE7\x82")] = 258;
+  vocab[bytes("12")] = 259;
+  Json json = small_json();
+  json["model"] = {{"type", "BPE"},
+                   {"vocab", vocab},
+                   {"merges",
+                    {bytes("\xE9") + " " + bytes("\xA1"),
+                     bytes("\xE9\xA1") + " " + bytes("\xBE"),
+                     bytes("\xE7") + " " + bytes("\x82"),
+                     "1 2"}}};
+  json["pre_tokenizer"] = step(R"({"type": "Sequence", "pretokenizers": [
+      {"type": "ByteLevel", "add_prefix_space": false, "use_regex": true},
+      {"type": "Digits", "individual_digits": false}]})");
+  json["decoder"] = step(R"({"type": "ByteLevel"})");
+  const auto tokenizer = load(json);
+  const std::vector<TokenId> ids = tokenizer->encode(text);
+  EXPECT_THAT(ids, ElementsAre(256, 0xBE, 258, 0x8E, ' ', 259, '3'));
+  EXPECT_EQ(tokenizer->decode(ids), text);
+  json["pre_tokenizer"]["pretokenizers"].push_back(step(R"({"type": "ByteLevel"})"));
+  EXPECT_EQ(refusal(json).code, Code::kUnsupported);
+}
+
+// An added token is no piece of the model: the character that it spells stays unknown elsewhere.
+TEST(TokenizerJson, AddedTokensAreNoPieces) {
+  Json json = small_json();
+  json["added_tokens"] = step(R"([{"id": 7, "content": "z", "single_word": true}])");
+  EXPECT_THAT(load(json)->encode("z"), ElementsAre(7));
+  EXPECT_THAT(load(json)->encode("az"), ElementsAre(1, 0));
+}
+
 TEST(TokenizerJson, MetaspaceAtTheFrontOnly) {
   Json json = small_json();
   json["pre_tokenizer"] = step(
