@@ -387,7 +387,7 @@ def ours(keju, source, message_lists):
         return [("crash", "timeout", "")] * len(message_lists)
     finally:
         os.unlink(file.name)
-    out = done.stdout.decode("utf-8", "replace").splitlines()
+    out = done.stdout.decode("utf-8", "replace").rstrip("\n").split("\n")
     if len(out) != len(message_lists):
         return [("crash", str(done.returncode), done.stderr.decode("utf-8", "replace")[-2000:])] * len(message_lists)
     answers = []

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: MIT
+#include <optional>
+
 #include "base/error.h"
 #include "cli/chat.h"
 #include "cli/command.h"
@@ -41,6 +43,13 @@ Json render_line(const ChatFormat& format, const Tokenizer* tokenizer, const Jso
   return answer;
 }
 
+// A template that does not compile is what is wrong with every line.
+int answer_with(const Error& error) {
+  talk(fmt::format("keju: {}", error.what()));
+  (void)each_json_line([&](const Json&) -> Json { throw Error(error); });
+  return exit_code(error.code());
+}
+
 int render(const RenderCommand& command) {
   if (command.model.empty() && command.chat_template.empty())
     throw fail(Code::kUsage, "render: found neither --model nor --template, need one of them");
@@ -61,11 +70,16 @@ int render(const RenderCommand& command) {
   ChatTokens tokens = chat_tokens(tokenizer.get());
   if (!command.bos.empty()) tokens.bos = command.bos;
   if (!command.eos.empty()) tokens.eos = command.eos;
-  const ChatFormat format = chat_format_of(choice, tokens);
-  if (tokenizer != nullptr) (void)chat_pieces(format, {}, *tokenizer);  // does it fit the model?
+  std::optional<ChatFormat> format;
+  try {
+    format.emplace(chat_format_of(choice, tokens));
+  } catch (const Error& error) {
+    return answer_with(error);
+  }
+  if (tokenizer != nullptr) (void)chat_pieces(*format, {}, *tokenizer);  // does it fit the model?
   talk("chat: " + choice.said);
   return each_json_line(
-      [&](const Json& line) { return render_line(format, tokenizer.get(), line); });
+      [&](const Json& line) { return render_line(*format, tokenizer.get(), line); });
 }
 
 }  // namespace

@@ -259,7 +259,13 @@ constexpr std::string_view kStops[] = {
     "<end_of_utterance>",
     "[e~[",
     "<|end_of_turn|>",
+    "<eoa>",
+    "<eom>",
 };
+
+bool is_known_stop(std::string_view spelling) {
+  return std::find(std::begin(kStops), std::end(kStops), spelling) != std::end(kStops);
+}
 
 }  // namespace
 
@@ -294,9 +300,12 @@ void add_known_stops(TokenizerParts& parts) {
   std::vector<TokenId>& stops = parts.special.stops;
   if (parts.special.eos) stops.push_back(*parts.special.eos);
   for (const AddedToken& token : parts.added) {
-    if (std::find(std::begin(kStops), std::end(kStops), token.text) != std::end(kStops)) {
-      stops.push_back(token.id);
-    }
+    if (is_known_stop(token.text)) stops.push_back(token.id);
+  }
+  for (size_t i = 0; parts.pieces != nullptr && i < parts.pieces->size(); ++i) {
+    const Piece& piece = (*parts.pieces)[i];
+    if (piece.type == PieceType::kUserDefined && is_known_stop(piece.text))
+      stops.push_back(static_cast<TokenId>(i));
   }
   std::sort(stops.begin(), stops.end());
   stops.erase(std::unique(stops.begin(), stops.end()), stops.end());

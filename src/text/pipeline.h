@@ -35,8 +35,8 @@ struct TokenizerParts {
 std::unique_ptr<Tokenizer> make_tokenizer(TokenizerParts parts, std::string_view where);
 
 // Adds the ids of end-of-turn spellings that the vocabulary has ("<|im_end|>", "<end_of_turn>" …)
-// and EOS to `special.stops`, and sorts it. Only added tokens (and, for GGUF, control tokens)
-// count.
+// and EOS to `special.stops`, and sorts it. Only added tokens, control
+// tokens of GGUF files and user-defined pieces of SentencePiece count.
 void add_known_stops(TokenizerParts& parts);
 
 }  // namespace keju

@@ -159,6 +159,8 @@ void add_chatglm_tokens(const SpmFile& file, const FolderConfig& config, Tokeniz
     if (std::none_of(parts.added.begin(), parts.added.end(), same))
       parts.added.push_back({std::string(token), id, true});
     if (token == "[gMASK]" || token == "sop") parts.special.prefix.push_back(id);
+    // A turn ends where the model begins another's (modeling_chatglm.py of chatglm3-6b, chat).
+    if (token == "<|user|>" || token == "<|observation|>") parts.special.stops.push_back(id);
     ++id;
   }
 }

@@ -105,6 +105,21 @@ TEST(RenderCommand, EveryPublishedTemplateGivesTheReferenceTextOrError) {
   EXPECT_GT(cases, 300);
 }
 
+// The class and text of the error are jinja2's.
+TEST(RenderCommand, ATemplateThatDoesNotCompileAnswersEveryLine) {
+  const TempFolder folder;
+  write_file_atomically(folder / "t.jinja", std::string("{% if x %}"));
+  const Output out =
+      run("render --template " + (folder / "t.jinja").string(), chat(user("a")) + chat(user("b")));
+  EXPECT_EQ(out.code, 5);
+  ASSERT_EQ(out.lines().size(), 2u) << out.text;
+  EXPECT_NE(out.lines()[1]["error"].get<std::string>().find(
+                "TemplateSyntaxError: Unexpected end of template."),
+            std::string::npos)
+      << out.text;
+  EXPECT_NE(out.said.find("t.jinja:1"), std::string::npos) << out.said;
+}
+
 // tokenizer_config.json as Hugging Face writes it, with a number beyond 64 bits.
 TEST(RenderCommand, AFolderOfHuggingFaceOpens) {
   KEJU_NEED(shared);

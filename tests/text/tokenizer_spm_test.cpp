@@ -83,6 +83,7 @@ TEST(SentencePieceFile, ChatGlmHasItsOwnTokensAndPrefix) {
   const auto pieces = static_cast<TokenId>(small_bpe().pieces.size());
   EXPECT_THAT(glm3->special().prefix, ElementsAre(pieces + 1, pieces + 3));
   EXPECT_EQ(glm3->find("[gMASK]"), pieces + 1);
+  EXPECT_THAT(glm3->special().stops, ElementsAre(2, pieces + 6, pieces + 8));
   EXPECT_EQ(glm3->find("<|observation|>"), pieces + 8);
   EXPECT_THAT(glm3->encode("<|user|>", ParseSpecial::kYes), ElementsAre(pieces + 6));
   folder.write("tokenizer_config.json",
@@ -90,6 +91,13 @@ TEST(SentencePieceFile, ChatGlmHasItsOwnTokensAndPrefix) {
   const auto glm2 = tokenizer_from_path(folder.path());
   EXPECT_THAT(glm2->special().prefix, ElementsAre(pieces + 1, pieces + 3));
   EXPECT_EQ(glm2->find("<|user|>"), std::nullopt);
+}
+
+// InternLM's chat ends its turns with a user-defined piece.
+TEST(SentencePieceFile, AUserDefinedPieceMayEndATurn) {
+  SmallSpm model = small_bpe();
+  model.pieces.push_back({"<eoa>", 0, PieceType::kUserDefined});  // 266
+  EXPECT_THAT(load(model)->special().stops, ElementsAre(2, 266));
 }
 
 TEST(SentencePieceBpe, AnUnusedPieceFallsApartAgain) {
