@@ -367,7 +367,8 @@ def reference(env, source, message_lists):
         return [("error", type(error).__name__, str(error))] * len(message_lists)
     for messages in message_lists:
         try:
-            answers.append(("text", template.render(messages=messages, add_generation_prompt=True, bos_token="<s>",
+            given = [{k: v for k, v in m.items() if v is not None} for m in messages]  # apply_chat_template
+            answers.append(("text", template.render(messages=given, add_generation_prompt=True, bos_token="<s>",
                                                     eos_token="</s>", tools=None, documents=None), ""))
         except (RecursionError, MemoryError):
             return None
