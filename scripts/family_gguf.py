@@ -426,7 +426,9 @@ def refuses(folder: pathlib.Path) -> bool:
                                                 c["apply_residual_connection_post_layernorm"])
     qwen = c["model_type"] == "qwen" and (c["use_dynamic_ntk"] or c["use_logn_attn"] or
                                           c["kv_channels"] * c["num_attention_heads"] != c["hidden_size"])
-    return dynamic or alibi or chatglm or qwen
+    internlm2 = c["model_type"] == "internlm2" and c.get("bias", True)  # the converter splits weights alone
+    norm_head = c["model_type"] == "baichuan" and c["vocab_size"] == 125696  # files hold the rows already normalised
+    return dynamic or alibi or chatglm or qwen or internlm2 or norm_head
 
 
 def convert(folder: pathlib.Path, file: pathlib.Path) -> None:

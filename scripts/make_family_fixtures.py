@@ -37,8 +37,8 @@ def rope_parameters(r: random.Random, head: int, context: int, partial: float | 
     kind = r.choice(["default", "default", "linear", "dynamic", "yarn", "llama3", "longrope"])
     parameters = {"rope_theta": theta, "rope_type": kind}
     rotated = int(head * partial) if partial else head
-    if kind == "dynamic" and rotated <= 2:
-        kind = parameters["rope_type"] = "default"
+    if (kind == "dynamic" and rotated <= 2) or (kind in ("yarn", "longrope") and rotated % 2):
+        kind = parameters["rope_type"] = "default"  # transformers has no such thing
     if kind != "default":
         parameters["factor"] = r.choice([2.0, 4.0, 3.5])
     if kind in ("yarn", "llama3", "longrope"):
@@ -167,6 +167,8 @@ def families() -> dict:
         c = llama_like(r, free_head=False) | {"sliding_window": r.choice([None, 15]), "pad_token_id": 0}
         kind = r.choice(["default", "longrope"])
         partial = r.choice([1.0, 0.5])
+        if int(c["hidden_size"] // c["num_attention_heads"] * partial) % 2:
+            partial = 1.0
         pairs = int(c["hidden_size"] // c["num_attention_heads"] * partial) // 2
         c["rope_parameters"] = {"rope_theta": 10000.0, "rope_type": kind, "partial_rotary_factor": partial}
         if kind == "longrope":
@@ -459,7 +461,8 @@ def old_spelling(config: dict) -> dict:
         config["rotary_pct" if neox else "partial_rotary_factor"] = rope["partial_rotary_factor"]
     scaling = {k: v for k, v in rope.items() if k not in ("rope_theta", "partial_rotary_factor")}
     if scaling.get("rope_type", "default") != "default":
-        scaling["type"] = scaling.pop("rope_type")
+        if config["model_type"] != "gemma3_text":  # younger than the key's first name
+            scaling["type"] = scaling.pop("rope_type")
         config["rope_scaling"] = scaling
     return config
 

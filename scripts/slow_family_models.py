@@ -251,11 +251,24 @@ def minicpm(r, w):
 
 
 def internlm(r, w):
+    limit = 24
     config = base_config(r, 4, architectures=["InternLMForCausalLM"], model_type="internlm",
-                         max_position_embeddings=128, bias=True)
-    s = llama_shaped(w, config, separate, LLAMA, bias=True)
-    s["position"] = lambda v, p, length, query: rotate(v, p, 10000.0, len(v), False)
-    return config, s, (1, 9, 40)
+                         max_position_embeddings=limit, bias=r.random() < 0.7)
+    # Absent, it is dynamic: the default of the released configuration class.
+    rotary = r.choice([None, {"base": 10000, "type": "dynamic"}, {"base": 5000, "type": "origin"},
+                       {"base": 30000, "type": "dynamic", "scaling_factor": 2.0}])
+    if rotary:
+        config["rotary"] = rotary
+    rotary = rotary or {"base": 10000, "type": "dynamic"}
+    s = llama_shaped(w, config, separate, LLAMA, bias=config["bias"])
+
+    def position(v, p, length, query):
+        theta, dim, factor = rotary["base"], len(v), rotary.get("scaling_factor", 1.0)
+        if rotary["type"] == "dynamic" and length > limit:
+            theta = theta * (factor * length / limit - (factor - 1)) ** (dim / (dim - 2))
+        return rotate(v, p, theta, dim, False)
+    s["position"] = position
+    return config, s, (1, 23, 24, 25, 60)
 
 
 def internlm2(r, w, dynamic=True):
@@ -391,21 +404,23 @@ MODELS = {
 }
 
 
-def make(out: pathlib.Path, case, write, seeds: int, skip: tuple = ()) -> None:
+def make(out: pathlib.Path, case, write, seeds: int, skip: tuple = (), only=None, first: int = 0) -> None:
     import torch
     from safetensors.numpy import save_file
     for name, settings in MODELS.items():
-        if name in skip:
+        if name in skip or (only and name not in only):
             continue
-        for seed in range(1 if name == "baichuan2-normhead" else seeds):
+        for seed in range(first, first + (1 if name == "baichuan2-normhead" else seeds)):
             r = random.Random(f"{name} {seed}")
             w = Weights(seed + sum(map(ord, name)))
             config, parts, lengths = settings(r, w)
             model = Slow(**parts)
             vocab = config.get("padded_vocab_size", config["vocab_size"])
             found = []
+            # Texts that begin alike, on both sides of every limit.
+            base = [r.randrange(vocab) for _ in range(max(lengths))]
             for length in lengths:
-                ids = [r.randrange(vocab) for _ in range(length)]
+                ids = base[:length]
                 found.append(case(ids, torch.tensor(model.logits(ids))))
             folder = out / (f"slow-{name}" if seeds == 1 else f"slow-{name}-{seed}")
             folder.mkdir(parents=True, exist_ok=True)

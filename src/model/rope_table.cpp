@@ -13,9 +13,11 @@ namespace {
 // Rounding to float32 where the reference holds one.
 double rounded(double value) { return static_cast<double>(static_cast<float>(value)); }
 
+int64_t span_of(const Rope& rope) { return rope.span > 0 ? rope.span : rope.dim; }
+
 // theta^(2i/span) in float32.
 std::vector<float> powers(double theta, const Rope& rope) {
-  const auto span = static_cast<float>(rope.span > 0 ? rope.span : rope.dim);
+  const auto span = static_cast<float>(span_of(rope));
   std::vector<float> all(rope.dim / 2);
   for (int64_t i = 0; i < rope.dim / 2; ++i) {
     const float exponent = static_cast<float>(2 * i) / span;
@@ -35,7 +37,7 @@ std::vector<double> plain_frequencies(double theta, const Rope& rope) {
 
 // theta · grow^(span / (span - 2)).
 double grown_theta(const Rope& rope, double grow) {
-  const auto span = static_cast<double>(rope.span > 0 ? rope.span : rope.dim);
+  const auto span = static_cast<double>(span_of(rope));
   return rope.theta * exact_pow(grow, span / (span - 2));
 }
 
@@ -44,7 +46,7 @@ double dynamic_ntk_theta(const Rope& rope, double length) {
   const RopeScaling& s = rope.scaling;
   const double share = rounded(rounded(s.factor * length) / s.original_context);
   const double grow = rounded(share - (s.factor - 1));
-  const auto span = static_cast<double>(rope.span > 0 ? rope.span : rope.dim);
+  const auto span = static_cast<double>(span_of(rope));
   return rope.theta * rounded(exact_pow(grow, rounded(span / (span - 2))));
 }
 
@@ -71,7 +73,7 @@ double yarn_mscale(double scale, double mscale) {
 // The dimension whose wavelength turns `rotations` times within the original context.
 double yarn_dimension(const Rope& rope, double rotations) {
   constexpr double kTwoPi = 6.28318530717958647692;
-  return static_cast<double>(rope.dim) *
+  return static_cast<double>(span_of(rope)) *
          exact_log(rope.scaling.original_context / (rotations * kTwoPi)) /
          (2 * exact_log(rope.theta));
 }
@@ -85,7 +87,7 @@ void scale_yarn(const Rope& rope, std::vector<double>& frequencies) {
     high = std::ceil(high);
   }
   low = std::max(low, 0.0);
-  high = std::min(high, static_cast<double>(rope.dim - 1));
+  high = std::min(high, static_cast<double>(span_of(rope) - 1));
   if (low == high) high += 0.001;  // as the reference does, against division by zero
   for (size_t i = 0; i < frequencies.size(); ++i) {
     const double ramp = std::clamp((static_cast<double>(i) - low) / (high - low), 0.0, 1.0);
