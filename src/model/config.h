@@ -24,7 +24,7 @@ class Config {
   bool written(std::string_view key) const;
   int64_t integer(std::string_view key) const;
   int64_t integer(std::string_view key, int64_t otherwise) const;
-  // Of the first key that is there; the last one's name stands in the error.
+  // Of the first key that is there; the first one's name stands in the error.
   int64_t integer_of(std::initializer_list<std::string_view> keys) const;
   int64_t integer_of(std::initializer_list<std::string_view> keys, int64_t otherwise) const;
   double number(std::string_view key) const;

@@ -22,10 +22,12 @@ class CommittedModel : public testing::TestWithParam<std::string> {};
 TEST_P(CommittedModel, AgreesWithItsReference) {
   const std::filesystem::path folder = kModels / GetParam();
   const Json expected = read_json(folder / "expected.json");
-  RunModel model(folder.string());
-  const Distance worst = distance(model, expected);
-  EXPECT_LE(worst.logit, expected["max_abs_logit_error"].get<double>());
-  EXPECT_LE(worst.logprob, kLogprobTolerance);
+  for (const std::string& isa : exact_levels()) {
+    RunModel model(folder.string(), isa);
+    const Distance worst = distance(model, expected);
+    EXPECT_LE(worst.logit, expected["max_abs_logit_error"].get<double>()) << isa;
+    EXPECT_LE(worst.logprob, kLogprobTolerance) << isa;
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(Families,
@@ -37,10 +39,12 @@ class GgufForm : public testing::TestWithParam<std::string> {};
 
 TEST_P(GgufForm, AgreesWithItsReference) {
   const Json expected = read_json(kModels / GetParam() / "expected.json");
-  RunModel model((kGguf / (GetParam() + ".gguf")).string());
-  const Distance worst = distance(model, expected);
-  EXPECT_LE(worst.logit, expected["max_abs_logit_error"].get<double>());
-  EXPECT_LE(worst.logprob, kLogprobTolerance);
+  for (const std::string& isa : exact_levels()) {
+    RunModel model((kGguf / (GetParam() + ".gguf")).string(), isa);
+    const Distance worst = distance(model, expected);
+    EXPECT_LE(worst.logit, expected["max_abs_logit_error"].get<double>()) << isa;
+    EXPECT_LE(worst.logprob, kLogprobTolerance) << isa;
+  }
 }
 
 // Permuted rows go back to their places and the norms' one is added the same way, so both forms of

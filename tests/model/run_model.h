@@ -16,11 +16,18 @@
 
 namespace keju {
 
-// A checkpoint on the plain backend, run one text at a time.
+// The levels of exact mode; the others are of fast mode's.
+inline std::vector<std::string> exact_levels() {
+  std::vector<std::string> levels = cpu_isa_levels();
+  std::erase_if(levels, [](const std::string& isa) { return isa.find('_') != std::string::npos; });
+  return levels;
+}
+
+// A checkpoint on the CPU, run one text at a time.
 class RunModel {
  public:
-  explicit RunModel(const std::string& path)
-      : backend_(make_cpu_backend({.threads = 1, .isa = "plain", .mode = NumericMode::kExact})),
+  explicit RunModel(const std::string& path, const std::string& isa = "plain")
+      : backend_(make_cpu_backend({.threads = 1, .isa = isa, .mode = NumericMode::kExact})),
         model_(Model::load(Checkpoint::open(path), *backend_)) {}
 
   const Descriptor& descriptor() const { return model_->descriptor(); }
