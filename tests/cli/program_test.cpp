@@ -103,6 +103,10 @@ TEST_P(LmEval, RunAgreesItemByItem) {
           (shared_dir() / "data").string() + " --protocol lm-eval --shots " + c.shots +
           " --subjects " + c.subjects + " --limit " + std::to_string(limit) + " --out " + out);
   ASSERT_EQ(ran.code, 0) << ran.text;
+#if !defined(__SANITIZE_ADDRESS__)  // whose own memory is not the program's
+  const Json memory = read_json(out + "/results.json")["memory"];
+  EXPECT_LE(memory["peak_rss_bytes"].get<int64_t>(), memory["promise_bytes"].get<int64_t>());
+#endif
   ASSERT_EQ(run("export " + out + " --format csv --out " + (folder.path() / "csv").string()).code,
             0);
   ASSERT_EQ(
