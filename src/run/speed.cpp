@@ -11,7 +11,7 @@
 namespace keju {
 namespace {
 
-// What a run may use beside weights and pages (the promise, in the smaller reading of MB).
+// What a run may use beside weights and pages (200 MB of a million bytes).
 constexpr int64_t kPromisedOverheadBytes = 200'000'000;
 
 SessionStats sum_of(const std::vector<SessionRecord>& sessions) {
