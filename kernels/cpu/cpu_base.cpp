@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT
 #include "kernels/cpu/cpu_base.h"
 
+#include <sys/mman.h>
+
+#include <cstdlib>
 #include <cstring>
-#include <new>
 #include <utility>
 
 #include "base/error.h"
@@ -57,14 +59,19 @@ void CpuBase::copy_pages(KvPages& kv, int64_t layer, std::span<const PageCopy> c
 
 float* CpuBase::allocate(int64_t elements) {
   const size_t bytes = static_cast<size_t>(std::max<int64_t>(elements, 1)) * sizeof(float);
-  void* memory = ::operator new (bytes, std::align_val_t{64}, std::nothrow);
+  constexpr size_t kHugePage = size_t{1} << 21;
+  const bool large = bytes >= 2 * kHugePage;
+  const size_t align = large ? kHugePage : 64;
+  void* memory = std::aligned_alloc(align, (bytes + align - 1) / align * align);
   if (memory == nullptr) {
     throw fail(Code::kDevice, "cpu: memory: found no {} MiB free in one piece", bytes >> 20);
   }
+  // A wish, not a need: rows of results lie whole pages apart.
+  if (large) madvise(memory, bytes, MADV_HUGEPAGE);
   return static_cast<float*>(memory);
 }
 
-void CpuBase::release(float* memory) { ::operator delete (memory, std::align_val_t{64}); }
+void CpuBase::release(float* memory) { std::free(memory); }
 
 void CpuBase::download(const float* device, int64_t elements, float* host) {
   std::memcpy(host, device, static_cast<size_t>(elements) * sizeof(float));

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "kernels/cpu/lanes_backend.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 
 #include "base/error.h"
@@ -9,9 +11,20 @@
 namespace keju {
 namespace {
 
-// Rows of x that one pass over a group of columns uses: their interleaved chunk stays in L2.
-constexpr int64_t kRowsPerPass = 192;
+// Half of a core's second-level cache, for what a pass reads again and again.
+int64_t pass_bytes() {
+  static const int64_t bytes = [] {
+    const long cache = sysconf(_SC_LEVEL2_CACHE_SIZE);  // 0 where the system does not say
+    return std::clamp<int64_t>(cache, 1 << 20, 4 << 20) / 2;
+  }();
+  return bytes;
+}
+
 }  // namespace
+
+int64_t rows_per_pass(int64_t bytes_per_row) {
+  return std::max<int64_t>(96, pass_bytes() / std::max<int64_t>(1, bytes_per_row));
+}
 
 LinearArgs args_of(const Matrix& matrix) {
   LinearArgs args;
@@ -151,10 +164,12 @@ void LanesBackend::linear(Rows x, const Matrix& w, const Vector* bias, bool accu
   }
   args.packed = pack(x, x.count);
   const int64_t blocks = blocks_of(x.count);
-  const int64_t passes = (x.count + kRowsPerPass - 1) / kRowsPerPass;
-  // Wide pieces read the interleaved rows less often, but every thread wants several pieces.
+  const int64_t chunk_bytes = tile_chunk(w.cols, x.count) * static_cast<int64_t>(sizeof(float));
+  const int64_t per_pass = rows_per_pass(chunk_bytes);
+  const int64_t passes = (x.count + per_pass - 1) / per_pass;
+  // Wide pieces read the interleaved rows less often, but every thread wants many pieces.
   const int64_t pairs = (panels + 1) / 2;
-  const int64_t piece = 2 * std::clamp<int64_t>(pairs * passes / (6 * threads), 1, 4);
+  const int64_t piece = 2 * std::clamp<int64_t>(pairs * passes / (16 * threads), 1, 4);
   const int64_t pieces = (panels + piece - 1) / piece;
   in_parallel(passes * pieces, 1, [&](int64_t i, int64_t, int worker) {
     const int64_t pass = i / pieces;

@@ -21,6 +21,9 @@ inline const PackedMatrix& packed(const Matrix& matrix) {
 // The matrix of a product; rows, input and output are left to fill in.
 LinearArgs args_of(const Matrix& matrix);
 
+// Rows of which one pass over some columns uses `bytes_per_row` each: they stay in a core's cache.
+int64_t rows_per_pass(int64_t bytes_per_row);
+
 // How many of something make a visit of a thread worth its cost, given the multiplications of each.
 inline int64_t grain_for(int64_t cost_each) {
   constexpr int64_t kVisit = 1 << 16;

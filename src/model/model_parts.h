@@ -29,13 +29,15 @@ struct Model::Buffers {
     Buffer(const Buffer&) = delete;
     Buffer& operator=(const Buffer&) = delete;
     Rows rows(int64_t count, int64_t width) {
-      if (count * width > capacity_) {
+      // Rows a multiple of 1 KiB apart would crowd into the same few sets of a cache.
+      const int64_t stride = width % 256 == 0 ? width + 16 : width;
+      if (count * stride > capacity_) {
         backend_.release(memory_);
         memory_ = nullptr;
-        memory_ = backend_.allocate(count * width);
-        capacity_ = count * width;
+        memory_ = backend_.allocate(count * stride);
+        capacity_ = count * stride;
       }
-      return {.data = memory_, .count = count, .width = width, .stride = width};
+      return {.data = memory_, .count = count, .width = width, .stride = stride};
     }
 
    private:

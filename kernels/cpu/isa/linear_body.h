@@ -303,8 +303,9 @@ void linear_tiles(const LinearArgs& args,
                   int64_t panel_begin,
                   int64_t panel_end,
                   float* scratch) {
-  for (int64_t k0 = 0; k0 < args.k; k0 += kChunk) {
-    const int64_t count = smaller(kChunk, args.k - k0);
+  const int64_t chunk = tile_chunk(args.k, args.rows);
+  for (int64_t k0 = 0; k0 < args.k; k0 += chunk) {
+    const int64_t count = smaller(chunk, args.k - k0);
     for (int64_t panel = panel_begin; panel < panel_end; panel += kTileVectors) {
       Group g{panel, static_cast<int>(smaller(kTileVectors, panel_end - panel)), scratch, 0};
       const std::byte* first = args.weights + panel * args.panel_bytes;
@@ -312,7 +313,7 @@ void linear_tiles(const LinearArgs& args,
         g.weights = reinterpret_cast<const float*>(first) + k0 * kPanel;
         g.vector_stride = args.panel_bytes / static_cast<int64_t>(sizeof(float));
       } else {
-        g.vector_stride = kChunk * kPanel;
+        g.vector_stride = chunk * kPanel;
         for (int v = 0; v < g.panels; ++v) {
           expand(
               args.dtype, first + v * args.panel_bytes, k0, count, scratch + v * g.vector_stride);
@@ -329,7 +330,7 @@ inline void fill_linear(CpuKernels& table) {
   table.pack_rows = pack_rows;
   table.linear_direct = linear_direct;
   table.linear_tiles = linear_tiles;
-  table.tile_scratch_floats = kTileVectors * kChunk * kPanel;
+  table.tile_scratch_floats = kTileVectors * kTileChunk * kPanel;
   table.expand_one = expand_one;
 }
 

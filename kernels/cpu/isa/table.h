@@ -17,7 +17,17 @@ inline constexpr int64_t kPanel = 16;
 // Rows up to which a matrix is multiplied straight from its stored form; above, tiles of it are
 // expanded to floats once and used for all rows. Both give the same bits.
 inline constexpr int64_t kDirectRows = 4;
-inline constexpr int64_t kChunk = 128;  // k that are expanded at a time
+inline constexpr int64_t kChunk = 128;  // k of one row that are expanded at a time
+// Most k that a tile adds up before it writes its results back. Long runs pay the results' way to
+// memory and back less often; the expanded weights of a run, two panels wide, must stay in L2.
+// Where few rows use what was expanded, it stays in L1.
+inline constexpr int64_t kTileChunk = 640;
+// Equal runs, each a multiple of 32.
+constexpr int64_t tile_chunk(int64_t k, int64_t rows) {
+  const int64_t most = rows < 96 ? kChunk : kTileChunk;
+  const int64_t runs = (k + most - 1) / most;
+  return runs <= 1 ? k : ((k + runs - 1) / runs + 31) / 32 * 32;
+}
 
 struct LinearArgs {
   const std::byte* weights = nullptr;
