@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "base/error.h"
+#include "kernels/cpu/bf16_backend.h"
 #include "kernels/cpu/cpu_isa.h"
 #include "kernels/cpu/fast_backend.h"
 #include "kernels/cpu/lanes_backend.h"
@@ -40,11 +41,15 @@ std::unique_ptr<Backend> make_cpu_backend(const CpuOptions& options) {
   facts.isa = choose_isa(detect_cpu_features(), requested);
   facts.threads = options.threads > 0 ? options.threads : usable_cores();
   const bool plain = facts.isa == "plain";
-  const bool has_vnni = facts.isa == "avx512_vnni" || facts.isa == "avx512_bf16";
   if (options.mode == NumericMode::kFast) {
+    if (facts.isa == "avx512_amx") {
+      facts.numeric_mode = "cpu-fast-bf16-r1";
+      return std::make_unique<Bf16Backend>(
+          facts.threads, facts, avx512_kernels(), avx512_amx_bf16_kernels());
+    }
     facts.numeric_mode = "cpu-fast-int8-r1";
     if (plain) return std::make_unique<PlainFastBackend>(facts.threads, facts);
-    if (!has_vnni) {
+    if (facts.isa != "avx512_vnni") {
       throw fail(Code::kUnsupported,
                  "cpu: fast mode: found instruction set \"{}\", need avx512_vnni. Hint: exact mode "
                  "runs on every processor",

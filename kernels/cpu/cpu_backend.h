@@ -12,7 +12,7 @@ namespace keju {
 enum class NumericMode {
   kExact,   // float32 on the weights as stored; one arithmetic on every x86-64
   kNative,  // the checkpoint's 16-bit type with float32 sums (on the CPU: the same as exact)
-  kFast,    // int8 activations on VNNI, bf16 dot products where the CPU has them
+  kFast,    // bfloat16 products on AMX where the CPU has it, else int8 activations on VNNI
 };
 
 struct CpuOptions {
@@ -22,7 +22,7 @@ struct CpuOptions {
 };
 
 // ISA levels built into this program that the running CPU has, best last: "plain", "avx2",
-// "avx512", "avx512_vnni", "avx512_bf16".
+// "avx512", "avx512_vnni", "avx512_amx".
 std::vector<std::string> cpu_isa_levels();
 
 // Errors: Error(kUnsupported) for an ISA that is unknown or that the CPU lacks, naming both.

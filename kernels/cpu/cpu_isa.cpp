@@ -11,19 +11,23 @@
 #if defined(__x86_64__)
 #include <cpuid.h>
 #endif
+#if defined(__linux__)
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
 
 namespace keju {
 namespace {
 
 constexpr std::array<std::string_view, 5> kLevels = {
-    "plain", "avx2", "avx512", "avx512_vnni", "avx512_bf16"};
+    "plain", "avx2", "avx512", "avx512_vnni", "avx512_amx"};
 
 bool has(const CpuFeatures& features, std::string_view level) {
   if (level == "plain") return true;
   if (level == "avx2") return features.avx2;
   if (level == "avx512") return features.avx512;
   if (level == "avx512_vnni") return features.avx512_vnni;
-  return features.avx512_bf16;
+  return features.avx512_amx;
 }
 
 std::string joined(const std::vector<std::string>& names) {
@@ -52,6 +56,17 @@ unsigned saved_state() {
   asm volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
   return low;
 }
+
+// Linux gives a process tile registers only if it asks for them; threads started later have them.
+bool tiles_granted() {
+#if defined(__linux__)
+  constexpr int kRequestPermission = 0x1023;  // ARCH_REQ_XCOMP_PERM
+  constexpr int kTileData = 18;               // the state component
+  return syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
+#else
+  return false;
+#endif
+}
 #endif
 
 }  // namespace
@@ -72,7 +87,8 @@ CpuFeatures detect_cpu_features() {
   features.avx512 = features.avx2 && zmm && bit(seven.b, 16) && bit(seven.b, 17) &&
                     bit(seven.b, 30) && bit(seven.b, 31);
   features.avx512_vnni = features.avx512 && bit(seven.c, 11);
-  features.avx512_bf16 = features.avx512_vnni && bit(seven_one.a, 5);
+  const bool tiles = (saved & 0x60000u) == 0x60000u && bit(seven.d, 22) && bit(seven.d, 24);
+  features.avx512_amx = features.avx512_vnni && bit(seven_one.a, 5) && tiles && tiles_granted();
 #endif
   return features;
 }

@@ -13,7 +13,7 @@ struct CpuFeatures {
   bool avx2 = false;    // with FMA and F16C
   bool avx512 = false;  // F, BW, VL, DQ
   bool avx512_vnni = false;
-  bool avx512_bf16 = false;
+  bool avx512_amx = false;  // AMX tiles of bfloat16, AVX512-VNNI and AVX512-BF16; granted to us
 };
 
 CpuFeatures detect_cpu_features();

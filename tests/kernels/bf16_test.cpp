@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: MIT
+#include <limits>
+
+#include "kernel_test.h"
+#include "kernels/cpu/bf16_backend.h"
+
+namespace keju::kernel_test {
+namespace {
+
+std::unique_ptr<Backend> tiled(int threads) {
+  CpuOptions options;
+  options.isa = "avx512_amx";
+  options.threads = threads;
+  options.mode = NumericMode::kFast;
+  return make_cpu_backend(options);
+}
+
+std::unique_ptr<Backend> plain_bf16(int threads = 2) {
+  return std::make_unique<PlainBf16Backend>(threads, BackendFacts{});
+}
+
+float rounded(float x) { return bf16_to_f32(f32_to_bf16(x)); }
+
+// Small integers have exact products and sums in any order: a truth that needs no rounding.
+TEST(PlainBf16, IntegersComeOutExactly) {
+  const auto b = plain_bf16();
+  Draw draw(1);
+  const int64_t n = 9;
+  const int64_t k = 70;
+  Array x(3, k);
+  Stored stored{DType::kF32, n, k, std::vector<std::byte>(static_cast<size_t>(n * k) * 4)};
+  std::vector<float> w;
+  for (int64_t i = 0; i < n * k; ++i) w.push_back(static_cast<float>(draw.below(33)) - 16);
+  std::memcpy(stored.bytes.data(), w.data(), stored.bytes.size());
+  for (int64_t t = 0; t < 3; ++t) {
+    for (int64_t i = 0; i < k; ++i) x.at(t, i) = static_cast<float>(draw.below(33)) - 16;
+  }
+  Array out(3, n);
+  b->linear(x.rows(), *b->make_matrix(stored.source()), nullptr, false, out.rows());
+  for (int64_t t = 0; t < 3; ++t) {
+    for (int64_t c = 0; c < n; ++c) {
+      double want = 0;
+      for (int64_t i = 0; i < k; ++i) {
+        want += static_cast<double>(x.at(t, i)) *
+                static_cast<double>(w[static_cast<size_t>(c * k + i)]);
+      }
+      EXPECT_EQ(static_cast<double>(out.at(t, c)), want);
+    }
+  }
+}
+
+// Away from a sum in double of the same rounded numbers by no more than float32 sums are.
+TEST(PlainBf16, StaysNearTheSumInDouble) {
+  const auto b = plain_bf16();
+  uint64_t stream = 40;
+  for (const DTypeFacts& type : all_dtypes()) {
+    const Stored stored = random_matrix(type.type, 20, 512, ++stream);
+    Array x = Array::random(3, 512, ++stream);
+    Array out(3, 20);
+    b->linear(x.rows(), *b->make_matrix(stored.source()), nullptr, false, out.rows());
+    for (int64_t n = 0; n < 20; ++n) {
+      const std::vector<float> w = stored.expanded_row(n);
+      for (int64_t t = 0; t < 3; ++t) {
+        double want = 0;
+        double size = 0;
+        for (int64_t k = 0; k < 512; ++k) {
+          const double product = static_cast<double>(rounded(x.at(t, k))) *
+                                 static_cast<double>(rounded(w[static_cast<size_t>(k)]));
+          want += product;
+          size += std::fabs(product);
+        }
+        EXPECT_LE(std::fabs(static_cast<double>(out.at(t, n)) - want), 4e-6 * size + 1e-30)
+            << type.name;
+      }
+    }
+  }
+}
+
+class TiledBf16 : public testing::Test {
+ protected:
+  void SetUp() override {
+    const std::vector<std::string> levels = cpu_isa_levels();
+    if (std::find(levels.begin(), levels.end(), "avx512_amx") == levels.end()) {
+      GTEST_SKIP() << "this processor has no AMX tiles for bfloat16";
+    }
+    one_ = tiled(1);
+    three_ = tiled(3);
+  }
+  std::unique_ptr<Backend> plain_ = plain_bf16();
+  std::unique_ptr<Backend> one_;
+  std::unique_ptr<Backend> three_;
+};
+
+TEST_F(TiledBf16, IsAModeOfItsOwn) {
+  EXPECT_THAT(one_->facts().numeric_mode, testing::StartsWith("cpu-fast-bf16-"));
+}
+
+TEST_F(TiledBf16, LinearEqualsThePlainLoopsBitForBit) {
+  uint64_t stream = 0;
+  for (const DTypeFacts& type : all_dtypes()) {
+    size_t next = 0;
+    std::vector<int64_t> depths = {32, 96, 320, 640, 1088};
+    if (type.block_elems == 256) depths = {256, 512, 768, 1280};
+    if (type.block_elems == 1) depths = {1, 31, 70, 320, 1090};
+    for (const int64_t rows : {1, 2, 7, 15, 16, 17, 31, 32, 33, 50}) {
+      for (const int64_t n : {1, 16, 40, 67, 130}) {
+        const int64_t k = depths[next++ % depths.size()];
+        const Stored stored = random_matrix(type.type, n, k, ++stream);
+        Array x = Array::random(rows, k, ++stream, 3);
+        Draw draw(++stream);
+        const std::vector<float> bias = draw.floats(n);
+        const bool with_bias = draw.below(2) == 1;
+        const bool accumulate = draw.below(2) == 1;
+        const Array start = Array::random(rows, n, ++stream);
+        const auto run = [&](Backend& b) {
+          const auto w = b.make_matrix(stored.source());
+          const auto own_bias = b.make_vector(bias);
+          Array out = start;
+          b.linear(x.rows(), *w, with_bias ? own_bias.get() : nullptr, accumulate, out.rows());
+          EXPECT_TRUE(out.room_untouched());
+          return out;
+        };
+        const Array want = run(*plain_);
+        for (Backend* b : {one_.get(), three_.get()}) {
+          ASSERT_TRUE(same_bits(run(*b), want))
+              << type.name << " rows " << rows << " n " << n << " k " << k;
+        }
+      }
+    }
+  }
+}
+
+// Numbers at the edges of the format: subnormals, the largest, signed zeros.
+TEST_F(TiledBf16, EdgesOfTheFormatEqualThePlainLoops) {
+  constexpr float kMin = std::numeric_limits<float>::min();
+  const std::vector<float> edges = {0.0f,
+                                    -0.0f,
+                                    kMin,
+                                    -kMin,
+                                    kMin / 2,
+                                    -kMin / 4,
+                                    1e-44f,
+                                    1e-20f,
+                                    1e19f,
+                                    1.0f,
+                                    -1.5f,
+                                    1.00390625f};
+  const int64_t n = 33;
+  const int64_t k = 64;
+  Draw draw(9);
+  const auto pick = [&] { return edges[static_cast<size_t>(draw.below(edges.size()))]; };
+  std::vector<float> w;
+  for (int64_t i = 0; i < n * k; ++i) w.push_back(pick());
+  Stored stored{DType::kF32, n, k, std::vector<std::byte>(w.size() * sizeof(float))};
+  std::memcpy(stored.bytes.data(), w.data(), stored.bytes.size());
+  Array x(40, k);
+  for (int64_t t = 0; t < 40; ++t) {
+    for (int64_t i = 0; i < k; ++i) x.at(t, i) = pick();
+  }
+  const auto run = [&](Backend& b) {
+    Array out(40, n);
+    b.linear(x.rows(), *b.make_matrix(stored.source()), nullptr, false, out.rows());
+    return out;
+  };
+  ASSERT_TRUE(same_bits(run(*one_), run(*plain_)));
+}
+
+TEST_F(TiledBf16, RowAloneEqualsRowInBatch) {
+  for (const DType type : {DType::kQ4_1, DType::kQ6_K, DType::kBF16}) {
+    const Stored stored = random_matrix(type, 50, 512, 5);
+    Array x = Array::random(80, 512, 6);
+    const auto w = three_->make_matrix(stored.source());
+    Array all(80, 50);
+    three_->linear(x.rows(), *w, nullptr, false, all.rows());
+    for (const int64_t count : {1, 2, 16, 17, 40}) {
+      for (const int64_t first : {0, 11}) {
+        Array some(80, 50);
+        three_->linear(x.rows(first, count), *w, nullptr, false, some.rows(first, count));
+        for (int64_t t = first; t < first + count; ++t) {
+          ASSERT_TRUE(same_bits(some.row(t), all.row(t))) << count << " rows from " << first;
+        }
+      }
+    }
+  }
+}
+
+TEST_F(TiledBf16, HeadEqualsThePlainLoops) {
+  for (const DType type : {DType::kQ8_0, DType::kQ6_K, DType::kF16}) {
+    for (const int64_t rows : {1, 5, 99}) {
+      const Stored stored = random_matrix(type, 1100, 256, 70);
+      Array x = Array::random(rows, 256, 71);
+      std::vector<std::vector<int32_t>> wanted(static_cast<size_t>(rows), {0, 1099, 512});
+      const auto run = [&](Backend& b) {
+        const auto w = b.make_matrix(stored.source());
+        return b.head(x.rows(), *w, {.softcap = 30, .top = 3}, wanted);
+      };
+      const std::vector<HeadRow> want = run(*plain_);
+      const std::vector<HeadRow> got = run(*three_);
+      for (size_t r = 0; r < want.size(); ++r) {
+        ASSERT_EQ(got[r].log_sum_exp, want[r].log_sum_exp);
+        ASSERT_EQ(got[r].wanted, want[r].wanted);
+        ASSERT_EQ(got[r].top, want[r].top);
+      }
+    }
+  }
+}
+
+TEST_F(TiledBf16, NonFiniteInputsStayInTheirRow) {
+  const Stored stored = random_matrix(DType::kQ5_0, 20, 96, 80);
+  const auto w = one_->make_matrix(stored.source());
+  Array x = Array::random(40, 96, 81);
+  Array clean(40, 20);
+  one_->linear(x.rows(), *w, nullptr, false, clean.rows());
+  x.at(3, 40) = NAN;
+  Array out(40, 20);
+  one_->linear(x.rows(), *w, nullptr, false, out.rows());
+  for (int64_t t = 0; t < 40; ++t) {
+    if (t == 3) {
+      for (int64_t n = 0; n < 20; ++n) EXPECT_TRUE(std::isnan(out.at(t, n)));
+    } else {
+      EXPECT_TRUE(same_bits(out.row(t), clean.row(t)));
+    }
+  }
+}
+
+}  // namespace
+}  // namespace keju::kernel_test
