@@ -138,7 +138,17 @@ struct Product {
   float* c;
   int64_t c_stride;  // bytes
   bool from_zero;
+  float* next;  // results of the product after this one, or null: fetched meanwhile
 };
+
+// Two rows of results that will be written soon. Left to the stores, memory would be waited for.
+KEJU_INLINE void fetch_results(float* next, int64_t c_stride, int64_t pair) {
+  char* const at = reinterpret_cast<char*>(next) + 2 * pair * c_stride;
+  for (int64_t i = 0; i < 2; ++i) {
+    __builtin_prefetch(at + i * c_stride, 1, 3);
+    __builtin_prefetch(at + i * c_stride + 64, 1, 3);
+  }
+}
 
 template <int kHigh, int kWide>
 void multiply(const Product& p) {
@@ -159,6 +169,7 @@ void multiply(const Product& p) {
   const std::byte* x = p.x;
   const std::byte* w = p.w;
   for (int64_t g = 0; g < p.groups; ++g, x += 64, w += kGroupBytes) {
+    if (p.next != nullptr && g < kTileSide) fetch_results(p.next, p.c_stride, g);
     _tile_loadd(4, x, p.x_stride);
     _tile_loadd(6, w, 64);
     _tile_dpbf16ps(0, 4, 6);
@@ -186,16 +197,16 @@ void run(int64_t rows, int panels, const Product& p) {
 
 // Whole vectors of results. Where the matrix ends inside a panel they are a copy, of which only
 // what is there goes back.
-void run_on_columns(const LinearArgs& a, const Columns& c, Product p) {
+void run_on_columns(const LinearArgs& a, const Columns& c, Product& p) {
   p.from_zero = c.first && !a.accumulate && a.bias == nullptr;
   if (c.first && !p.from_zero) start_rows(a, c);
   float* const out = a.out + c.row0 * a.out_stride + c.panel * kPanel - a.first_column;
   const int64_t there = smaller(c.panels * kPanel, a.n - c.panel * kPanel);
   if (there == c.panels * kPanel) {
     p.c = out;
-    p.c_stride = a.out_stride * static_cast<int64_t>(sizeof(float));
     return run(c.rows, c.panels, p);
   }
+  p.next = nullptr;
   constexpr int64_t kWidth = 2 * kPanel;
   alignas(64) float copy[kBlockRows * kWidth];
   p.c = copy;
@@ -227,6 +238,14 @@ void tiles(const LinearArgs& args,
   int64_t configured = 0;
   for (int64_t panel = panel_begin; panel < panel_end; panel += 2) {
     const int panels = static_cast<int>(smaller(2, panel_end - panel));
+    float* const results = args.out + panel * kPanel - args.first_column;
+    if (row_end - row_begin >= kBlockRows) {
+      for (int64_t pair = 0; pair < kTileSide; ++pair) {
+        fetch_results(results + row_begin * args.out_stride,
+                      args.out_stride * static_cast<int64_t>(sizeof(float)),
+                      pair);
+      }
+    }
     for (int64_t i = 0; i < runs; ++i) {
       const int64_t group0 = groups * i / runs;
       const int64_t count = groups * (i + 1) / runs - group0;
@@ -237,11 +256,14 @@ void tiles(const LinearArgs& args,
         const int64_t height = smaller(kBlockRows, row_end - row);
         if (height != configured) configure(height);
         configured = height;
-        Product p{};
+        const bool fetch = i == 0 && row + 2 * kBlockRows <= row_end;
+        Product p;
         p.x = rows + row * stride + 64 * group0;
         p.x_stride = stride;
         p.w = scratch;
         p.groups = count;
+        p.c_stride = args.out_stride * static_cast<int64_t>(sizeof(float));
+        p.next = fetch ? results + (row + kBlockRows) * args.out_stride : nullptr;
         run_on_columns(args, {row, height, panel, panels, i == 0}, p);
       }
     }
