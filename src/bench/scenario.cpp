@@ -96,6 +96,32 @@ Json single(LanguageModel& model, const BenchOptions& o) {
   return out;
 }
 
+// Medians of `repeat` warm measurements of each phase, and the measurements themselves.
+Json phases(LanguageModel& model, const BenchOptions& o) {
+  std::vector<double> prefill, decode, together;
+  for (int64_t i = 0; i < o.repeat; ++i) {
+    const SessionStats prompt = measure(model, {random_request(o, i, 1)}).stats;
+    prefill.push_back(rate(prompt.prefill_tokens, prompt.prefill_s));
+    // The first new token comes from the prompt's own forward pass.
+    BenchOptions tiny = o;
+    tiny.prompt_tokens = 1;
+    const SessionStats one = measure(model, {random_request(tiny, i, o.new_tokens + 1)}).stats;
+    decode.push_back(rate(one.decode_tokens, one.decode_s));
+    std::vector<Request> all;
+    for (int64_t r = 0; r < o.requests; ++r)
+      all.push_back(random_request(tiny, r, o.new_tokens + 1));
+    const SessionStats many = measure(model, std::move(all)).stats;
+    together.push_back(rate(many.decode_tokens, many.decode_s));
+  }
+  return {{"prefill_tokens_per_s", percentile(prefill, 0.5)},
+          {"decode_tokens_per_s", percentile(decode, 0.5)},
+          {"batch_decode_tokens_per_s", percentile(together, 0.5)},
+          {"repetitions",
+           {{"prefill_tokens_per_s", prefill},
+            {"decode_tokens_per_s", decode},
+            {"batch_decode_tokens_per_s", together}}}};
+}
+
 }  // namespace
 
 double percentile(std::vector<double> samples, double p) {
@@ -108,12 +134,15 @@ double percentile(std::vector<double> samples, double p) {
 }
 
 Json run_scenario(LanguageModel& model, const BenchOptions& options) {
-  const bool all_at_once = options.scenario == "offline";
-  if (!all_at_once && options.scenario != "single") {
+  Json (*run)(LanguageModel&, const BenchOptions&) = nullptr;
+  if (options.scenario == "offline") run = offline;
+  if (options.scenario == "single") run = single;
+  if (options.scenario == "phases") run = phases;
+  if (run == nullptr) {
     throw fail(Code::kUsage,
                "--scenario: unknown \"{}\"{}",
                options.scenario,
-               suggestion(options.scenario, {"offline", "single"}));
+               suggestion(options.scenario, {"offline", "single", "phases"}));
   }
   BenchOptions warm = options;  // the first pass touches the weights for the first time
   warm.requests = 1;
@@ -123,7 +152,7 @@ Json run_scenario(LanguageModel& model, const BenchOptions& options) {
            {"requests", options.requests},
            {"prompt_tokens", options.prompt_tokens},
            {"new_tokens", options.new_tokens}};
-  out.update(all_at_once ? offline(model, options) : single(model, options));
+  out.update(run(model, options));
   return out;
 }
 

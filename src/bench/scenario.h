@@ -10,17 +10,20 @@
 namespace keju {
 
 struct BenchOptions {
-  std::string scenario = "offline";  // offline: all requests at once; single: one after another
+  std::string scenario = "offline";  // offline, single or phases; see below
   int64_t requests = 16;
   int64_t prompt_tokens = 512;
   int64_t new_tokens = 64;
-  int64_t vocab = 0;  // prompts are random ids below this
+  int64_t repeat = 3;  // of phases
+  int64_t vocab = 0;   // prompts are random ids below this
   uint64_t seed = 1;
 };
 
 // Measures a model without a suite, on random ids (nothing is shared between prompts, EOS does not
 // end a generation). Times are by a monotonic clock, in milliseconds where the name ends in _ms.
 //   offline  prefill and decode tokens/s of all requests together
+//   phases   prefill of one prompt, decode of one stream, decode of all `requests` streams together
+//            (from prompts of one token): tokens/s, medians of `repeat` warm repetitions
 //   single   TTFT, TPOT and latency of one stream: p50, p90, p99
 // Errors: Error(kUsage) for an unknown scenario.
 Json run_scenario(LanguageModel& model, const BenchOptions& options);

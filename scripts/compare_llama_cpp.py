@@ -1,0 +1,244 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""keju and llama.cpp side by side: prefill, one stream, many streams.
+
+Both run warm, in processes that have already loaded the model; loading is not timed. llama.cpp is
+called through its own library (llama_decode), with as many threads as keju. Runs alternate in the
+order A B B A, so that a drift of the machine meets both. A cell's figure is the median of the
+pairs' ratios; its interval is the pairs' smallest and largest ratio, which covers the true median
+with probability 1 - 2^(1-n) for n pairs.
+
+Against llama.cpp's fastest file: the same weights as F32, Q8_0 and Q4_K_M, written here by
+llama.cpp's own quantizer, are tried once each, and the pairs run against the fastest in each cell.
+"""
+import argparse
+import ctypes
+import json
+import os
+import platform
+import random
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import llama_cpp as llama
+
+CELLS = ("prefill", "one stream", "many streams")
+FORMS = {"F32": 0, "Q8_0": 7, "Q4_K_M": 15}  # llama_ftype
+
+
+@ctypes.CFUNCTYPE(None, ctypes.c_int, ctypes.c_char_p, ctypes.c_void_p)
+def silent(level, text, data):
+    del level, text, data
+
+
+class Llama:
+    """One file, loaded once; each call of measure() times one cell."""
+
+    def __init__(self, path, options):
+        self.options = options
+        self.random = random.Random(1)
+        model_params = llama.llama_model_default_params()
+        model_params.n_gpu_layers = 0
+        self.model = llama.llama_model_load_from_file(str(path).encode(), model_params)
+        if not self.model:
+            sys.exit(f"compare: {path}: llama.cpp could not load it")
+        self.vocab = llama.llama_vocab_n_tokens(llama.llama_model_get_vocab(self.model))
+        self.contexts = {
+            1: self.context(1, max(options.prompt, options.new + 2)),
+            options.streams: self.context(options.streams, options.new + 2),
+        }
+        self.measure("prefill")
+
+    def context(self, streams, length):
+        params = llama.llama_context_default_params()
+        params.n_ctx = streams * ((length + 255) // 256 * 256)
+        params.n_batch = params.n_ubatch = max(self.options.prompt, streams)
+        params.n_seq_max = streams
+        params.n_threads = params.n_threads_batch = self.options.threads
+        return llama.llama_init_from_model(self.model, params)
+
+    def decode(self, context, streams, tokens, position):
+        """`tokens` new tokens for each stream; logits of the last one."""
+        batch = llama.llama_batch_init(streams * tokens, 0, 1)
+        for s in range(streams):
+            for t in range(tokens):
+                i = s * tokens + t
+                batch.token[i] = self.random.randrange(self.vocab)
+                batch.pos[i] = position + t
+                batch.n_seq_id[i] = 1
+                batch.seq_id[i][0] = s
+                batch.logits[i] = t + 1 == tokens
+        batch.n_tokens = streams * tokens
+        begin = time.perf_counter()
+        if llama.llama_decode(context, batch) != 0:
+            sys.exit("compare: llama_decode failed")
+        llama.llama_synchronize(context)
+        taken = time.perf_counter() - begin
+        llama.llama_batch_free(batch)
+        return taken
+
+    def measure(self, cell):
+        streams = self.options.streams if cell == "many streams" else 1
+        context = self.contexts[streams]
+        llama.llama_memory_clear(llama.llama_get_memory(context), True)
+        if cell == "prefill":
+            return self.options.prompt / self.decode(context, 1, self.options.prompt, 0)
+        self.decode(context, streams, 1, 0)
+        taken = sum(self.decode(context, streams, 1, 1 + i) for i in range(self.options.new))
+        return streams * self.options.new / taken
+
+    def close(self):
+        for context in self.contexts.values():
+            llama.llama_free(context)
+        llama.llama_model_free(self.model)
+
+
+def keju(options, path, mode):
+    """All cells of one warm process."""
+    command = [options.keju, "bench", "--model", str(path), "--mode", mode, "--scenario", "phases"]
+    command += ["--prompt-tokens", str(options.prompt), "--new-tokens", str(options.new)]
+    command += ["--requests", str(options.streams), "--threads", str(options.threads), "--json"]
+    out = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    result = json.loads(out)
+    rates = (
+        result["prefill_tokens_per_s"],
+        result["decode_tokens_per_s"],
+        result["batch_decode_tokens_per_s"],
+    )
+    return dict(zip(CELLS, rates)), result["numeric_mode"]
+
+
+def convert(path, folder):
+    files = {"as given": path}
+    for name, ftype in FORMS.items():
+        out = folder / f"{path.stem}.{name}.gguf"
+        if not out.exists():
+            params = llama.llama_model_quantize_default_params()
+            params.ftype = ftype
+            params.allow_requantize = True
+            part = out.with_suffix(".part")
+            if llama.llama_model_quantize(str(path).encode(), str(part).encode(), ctypes.byref(params)):
+                sys.exit(f"compare: {path}: llama.cpp could not convert it to {name}")
+            part.rename(out)
+        files[name] = out
+    return files
+
+
+def scout(files, options):
+    """llama.cpp alone: tokens/s of every file in every cell."""
+    table = {}
+    for name, path in files.items():
+        peer = Llama(path, options)
+        table[name] = {c: max(peer.measure(c) for _ in range(2)) for c in CELLS}
+        peer.close()
+    return table
+
+
+def pairs(path, mode, files, wanted, options):
+    """`wanted`: (cell, file name). Ratios keju / llama.cpp, alternating which goes first."""
+    peers = {name: Llama(files[name], options) for name in {name for _, name in wanted}}
+    rows = []
+    for i in range(options.pairs):
+        def ours():
+            return keju(options, path, mode)
+
+        def theirs():
+            return {key: peers[key[1]].measure(key[0]) for key in wanted}
+
+        if i % 2 == 0:
+            (mine, numeric), other = ours(), theirs()
+        else:
+            other, (mine, numeric) = theirs(), ours()
+        rows.append((mine, other))
+    for peer in peers.values():
+        peer.close()
+    cells = []
+    for cell, name in wanted:
+        ratios = sorted(mine[cell] / other[(cell, name)] for mine, other in rows)
+        cells.append({
+            "cell": cell,
+            "llama_file": name,
+            "keju_tokens_per_s": statistics.median(mine[cell] for mine, _ in rows),
+            "llama_tokens_per_s": statistics.median(other[(cell, name)] for _, other in rows),
+            "ratio": statistics.median(ratios),
+            "low": ratios[0],
+            "high": ratios[-1],
+        })
+    return {"mode": mode, "numeric_mode": numeric, "cells": cells}
+
+
+def machine(options):
+    name = platform.processor() or "unknown"
+    for line in Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith("model name"):
+            name = line.split(":", 1)[1].strip()
+            break
+    here = Path(__file__).resolve().parent
+    commit = subprocess.run(["git", "-C", str(here), "rev-parse", "HEAD"],
+                            capture_output=True, text=True, check=False).stdout.strip()
+    return {"cpu": name, "threads": options.threads, "system": platform.platform(),
+            "keju_commit": commit or None, "llama_cpp_python": llama.__version__,
+            "llama_system": llama.llama_print_system_info().decode(),
+            "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())}
+
+
+def markdown(result):
+    about = result["machine"]
+    lines = [f"{about['cpu']}, {about['threads']} threads, keju {about['keju_commit']}, "
+             f"llama-cpp-python {about['llama_cpp_python']}; medians of {result['pairs']} pairs "
+             "[smallest, largest ratio]", "",
+             "| model | mode | cell | llama.cpp's file | keju tokens/s | llama.cpp tokens/s | ratio |",
+             "| --- | --- | --- | --- | ---: | ---: | ---: |"]
+    for model in result["models"]:
+        for mode in model["modes"]:
+            for c in mode["cells"]:
+                lines.append(
+                    f"| {model['file']} | {mode['numeric_mode']} | {c['cell']} | {c['llama_file']} | "
+                    f"{c['keju_tokens_per_s']:.1f} | {c['llama_tokens_per_s']:.1f} | "
+                    f"{c['ratio']:.2f} [{c['low']:.2f}, {c['high']:.2f}] |")
+    return "\n".join(lines) + "\n"
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("models", nargs="+", type=Path)
+    parser.add_argument("--keju", required=True)
+    parser.add_argument("--modes", nargs="+", default=["exact", "fast"])
+    parser.add_argument("--pairs", type=int, default=5)
+    parser.add_argument("--prompt", type=int, default=512)
+    parser.add_argument("--new", type=int, default=64)
+    parser.add_argument("--streams", type=int, default=16)
+    parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
+    parser.add_argument("--work", type=Path, default=Path("/tmp/keju-compare"),
+                        help="where converted files are kept")
+    parser.add_argument("--out", type=Path, help="writes OUT.json and OUT.md")
+    options = parser.parse_args()
+    if options.pairs < 5:
+        parser.error("--pairs: need at least 5")
+    options.work.mkdir(parents=True, exist_ok=True)
+    llama.llama_log_set(silent, None)
+    llama.llama_backend_init()
+    result = {"machine": machine(options), "pairs": options.pairs, "models": []}
+    for path in options.models:
+        files = convert(path, options.work)
+        table = scout(files, options)
+        wanted = []
+        for cell in CELLS:
+            fastest = max(table, key=lambda name: table[name][cell])
+            wanted += [(cell, name) for name in dict.fromkeys(("as given", fastest))]
+        entry = {"file": path.name, "llama_alone_tokens_per_s": table, "modes": []}
+        for mode in options.modes:
+            entry["modes"].append(pairs(path, mode, files, wanted, options))
+        result["models"].append(entry)
+    text = markdown(result)
+    print(text, end="")
+    if options.out:
+        options.out.with_suffix(".json").write_text(json.dumps(result, indent=1) + "\n")
+        options.out.with_suffix(".md").write_text(text)
+
+
+if __name__ == "__main__":
+    main()
