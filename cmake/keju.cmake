@@ -5,20 +5,22 @@ target_include_directories(keju_flags INTERFACE ${CMAKE_SOURCE_DIR}/src ${CMAKE_
 # -ffp-contract=off: whether a*b+c fuses must be said in the source, never decided by a flag,
 # because a log-prob may not depend on how the program was compiled.
 # Members that a designated initialiser leaves out have their defaults: that is what it is for.
-target_compile_options(keju_flags INTERFACE -Wall -Wextra -Wconversion -Wshadow -Wno-sign-conversion
-                                            -Wno-missing-field-initializers
-                                            -ffp-contract=off)
+# nvcc has options of its own: see kernels/CMakeLists.txt.
+function(keju_cxx_flags)
+  target_compile_options(keju_flags INTERFACE "$<$<COMPILE_LANGUAGE:C,CXX>:${ARGN}>")
+endfunction()
+keju_cxx_flags(-Wall -Wextra -Wconversion -Wshadow -Wno-sign-conversion -Wno-missing-field-initializers
+               -ffp-contract=off)
 # g++ 12 sees overlapping copies inside std::string where there are none (GCC bug 105651), and
 # uninitialised values in std::variant and in the AVX-512 headers (GCC bugs 105562, 105593).
 if(CMAKE_CXX_COMPILER_ID STREQUAL GNU)
-  target_compile_options(keju_flags INTERFACE -Wno-restrict -Wno-maybe-uninitialized)
+  keju_cxx_flags(-Wno-restrict -Wno-maybe-uninitialized)
 endif()
 if(KEJU_WERROR)
-  target_compile_options(keju_flags INTERFACE -Werror)
+  keju_cxx_flags(-Werror)
 endif()
 if(KEJU_SANITIZE)
-  target_compile_options(keju_flags INTERFACE -fsanitize=${KEJU_SANITIZE} -fno-omit-frame-pointer
-                                              -fno-sanitize-recover=all)
+  keju_cxx_flags(-fsanitize=${KEJU_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
   target_link_options(keju_flags INTERFACE -fsanitize=${KEJU_SANITIZE})
 endif()
 

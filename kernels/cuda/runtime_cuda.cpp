@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: MIT
+// The seam on a real card. The CUDA runtime is linked statically and looks for the driver itself,
+// so that the program starts on machines without one; cuBLASLt is opened on demand.
+#include <cuda_runtime.h>
+
+#include <map>
+#include <mutex>
+
+#include "base/error.h"
+#include "kernels/cuda/backend.h"
+#include "kernels/cuda/blas.h"
+#include "kernels/cuda/cuda_backend.h"
+#include "kernels/cuda/runtime.h"
+
+namespace keju::cuda {
+namespace {
+
+void need(cudaError_t error, const char* what) {
+  if (error == cudaSuccess) return;
+  cudaGetLastError();  // a later check is not to report it again
+  throw fail(
+      Code::kDevice, "cuda: {}: {} ({})", what, cudaGetErrorString(error), cudaGetErrorName(error));
+}
+
+class CardRuntime : public Runtime {
+ public:
+  explicit CardRuntime(int device) {
+    need(cudaSetDevice(device), "device");
+    need(cudaGetDeviceProperties(&properties_, device), "device properties");
+    need(cudaStreamCreateWithFlags(&compute_, cudaStreamNonBlocking), "stream");
+    need(cudaStreamCreateWithFlags(&copy_, cudaStreamNonBlocking), "stream");
+    blas_ = std::make_unique<Blas>();
+  }
+  ~CardRuntime() override {
+    for (const auto& [id, event] : events_) cudaEventDestroy(event);
+    blas_.reset();
+    cudaStreamDestroy(copy_);
+    cudaStreamDestroy(compute_);
+  }
+
+  DeviceFacts facts() override {
+    size_t free_bytes = 0;
+    size_t total_bytes = 0;
+    need(cudaMemGetInfo(&free_bytes, &total_bytes), "memory");
+    int driver = 0;
+    int runtime = 0;
+    cudaDriverGetVersion(&driver);
+    cudaRuntimeGetVersion(&runtime);
+    DeviceFacts facts;
+    facts.name = properties_.name;
+    facts.major = properties_.major;
+    facts.minor = properties_.minor;
+    facts.total_bytes = static_cast<int64_t>(total_bytes);
+    facts.free_bytes = static_cast<int64_t>(free_bytes);
+    facts.versions = "driver " + std::to_string(driver) + ", runtime " + std::to_string(runtime) +
+                     ", cublasLt " + blas_->version();
+    return facts;
+  }
+
+  void* allocate(int64_t bytes) override {
+    void* memory = nullptr;
+    const cudaError_t error = cudaMalloc(&memory, static_cast<size_t>(bytes));
+    if (error == cudaErrorMemoryAllocation) {
+      cudaGetLastError();
+      const DeviceFacts now = facts();
+      throw fail(Code::kDevice,
+                 "cuda: memory of {}: found {} MiB free of {}, need {} MiB in one piece. Hint: "
+                 "fewer --step-rows or a "
+                 "smaller --context need less",
+                 now.name,
+                 now.free_bytes >> 20,
+                 now.total_bytes >> 20,
+                 (bytes + (int64_t{1} << 20) - 1) >> 20);
+    }
+    need(error, "memory");
+    return memory;
+  }
+  void release(void* memory) noexcept override { cudaFree(memory); }
+
+  void* allocate_pinned(int64_t bytes) override {
+    void* memory = nullptr;
+    need(cudaMallocHost(&memory, static_cast<size_t>(bytes)), "pinned host memory");
+    return memory;
+  }
+  void release_pinned(void* memory) noexcept override { cudaFreeHost(memory); }
+
+  void copy_to_device(void* device, const void* pinned, int64_t bytes, Stream stream) override {
+    need(cudaMemcpyAsync(
+             device, pinned, static_cast<size_t>(bytes), cudaMemcpyHostToDevice, of(stream)),
+         "copy to the card");
+  }
+  void copy_to_host(void* host, const void* device, int64_t bytes) override {
+    need(
+        cudaMemcpyAsync(host, device, static_cast<size_t>(bytes), cudaMemcpyDeviceToHost, compute_),
+        "copy to the host");
+    need(cudaStreamSynchronize(compute_), "copy to the host");
+  }
+  void set_zero(void* device, int64_t bytes) override {
+    need(cudaMemsetAsync(device, 0, static_cast<size_t>(bytes), compute_), "zeros");
+  }
+
+  Event record(Stream stream) override {
+    cudaEvent_t event = nullptr;
+    need(cudaEventCreateWithFlags(&event, cudaEventDisableTiming), "event");
+    need(cudaEventRecord(event, of(stream)), "event");
+    events_[next_event_] = event;
+    return next_event_++;
+  }
+  void wait_for(Event event) override { need(cudaEventSynchronize(events_.at(event)), "wait"); }
+  void make_wait(Stream stream, Event event) override {
+    need(cudaStreamWaitEvent(of(stream), events_.at(event), 0), "wait");
+  }
+  void drop(Event event) noexcept override {
+    const auto it = events_.find(event);
+    if (it == events_.end()) return;
+    cudaEventDestroy(it->second);
+    events_.erase(it);
+  }
+
+  void* stream() override { return compute_; }
+  void check(const char* kernel) override { need(cudaGetLastError(), kernel); }
+  void gemm(const GemmCall& call) override { blas_->gemm(call, compute_); }
+
+ private:
+  cudaStream_t of(Stream stream) const { return stream == Stream::kCompute ? compute_ : copy_; }
+
+  cudaDeviceProp properties_{};
+  cudaStream_t compute_ = nullptr;
+  cudaStream_t copy_ = nullptr;
+  std::unique_ptr<Blas> blas_;
+  std::map<Event, cudaEvent_t> events_;
+  Event next_event_ = 0;
+};
+
+}  // namespace
+
+std::string card_absence() {
+  static const std::string absence = [] {
+    int count = 0;
+    const cudaError_t error = cudaGetDeviceCount(&count);
+    cudaGetLastError();
+    if (error != cudaSuccess) return std::string(cudaGetErrorString(error));
+    return std::string(count > 0 ? "" : "no CUDA device");
+  }();
+  return absence;
+}
+
+std::unique_ptr<Runtime> open_card(int device) {
+  if (!card_absence().empty())
+    throw fail(Code::kDevice,
+               "cuda: found {}, need a GPU of compute capability 8.0 or later",
+               card_absence());
+  return std::make_unique<CardRuntime>(device);
+}
+
+}  // namespace keju::cuda
+
+namespace keju {
+
+std::string cuda_absence() { return cuda::card_absence(); }
+
+std::unique_ptr<Backend> make_cuda_backend(const CudaOptions& options) {
+  return std::make_unique<cuda::CudaBackend>(cuda::open_card(options.device), options.exact);
+}
+
+}  // namespace keju
