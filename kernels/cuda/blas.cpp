@@ -135,6 +135,13 @@ struct Blas::Product {
   }
 };
 
+std::string Blas::absence() {
+  void* const handle = dlopen("libcublasLt.so.13", RTLD_LAZY | RTLD_LOCAL);
+  if (handle == nullptr) return "a GPU but no libcublasLt.so.13 (of the CUDA 13 runtime libraries)";
+  dlclose(handle);
+  return "";
+}
+
 Blas::Blas() {
   static Library library;  // never unloaded
   library_ = &library;

@@ -19,6 +19,8 @@ namespace keju::cuda {
 // workspaces are excluded.
 class Blas {
  public:
+  // Why there is no cuBLASLt on this machine, "" if there is.
+  static std::string absence();
   // Errors: Error(kDevice) naming the library that is missing.
   Blas();
   ~Blas();

@@ -139,8 +139,8 @@ std::string card_absence() {
     int count = 0;
     const cudaError_t error = cudaGetDeviceCount(&count);
     cudaGetLastError();
-    if (error != cudaSuccess) return std::string(cudaGetErrorString(error));
-    return std::string(count > 0 ? "" : "no CUDA device");
+    if (error != cudaSuccess) return "no GPU (" + std::string(cudaGetErrorString(error)) + ")";
+    return count > 0 ? Blas::absence() : std::string("no GPU");
   }();
   return absence;
 }

@@ -8,6 +8,7 @@
 #include "cli/chat.h"
 #include "cli/talk.h"
 #include "kernels/cpu/cpu_backend.h"
+#include "kernels/cuda/cuda_backend.h"
 
 namespace keju {
 namespace {
@@ -37,6 +38,16 @@ std::shared_ptr<const Tokenizer> tokenizer_of(const Checkpoint& checkpoint, Toke
   }
   if (use == TokenizerUse::kOptional && !has_tokenizer_file(checkpoint.root())) return nullptr;
   return tokenizer_from_path(checkpoint.root());
+}
+
+std::unique_ptr<Backend> open_cuda_backend(const ModelOptions& options) {
+  if (!options.mode.empty() && mode_of(options.mode) == NumericMode::kFast) {
+    throw fail(Code::kUnsupported,
+               "--mode fast: found backend cuda, need cpu. Use --mode native or --mode exact");
+  }
+  CudaOptions cuda;
+  cuda.exact = options.mode == "exact";
+  return make_cuda_backend(cuda);
 }
 
 }  // namespace
@@ -76,12 +87,16 @@ std::unique_ptr<Backend> open_backend(const ModelOptions& options) {
                options.backend,
                suggestion(options.backend, {"cpu", "cuda", "auto"}));
   }
-  if (options.backend == "cuda") {
-    throw fail(Code::kDevice,
-               "--backend cuda: found a build without CUDA, need one with it and a GPU. Use "
-               "--backend cpu");
+  if (options.backend != "cpu") {
+    const std::string absence = cuda_absence();
+    if (absence.empty()) return open_cuda_backend(options);
+    if (options.backend == "cuda") {
+      throw fail(Code::kDevice,
+                 "--backend cuda: found {}, need a build with CUDA and a GPU. Use --backend cpu",
+                 absence);
+    }
+    talk(fmt::format("backend: cpu ({})", absence));
   }
-  if (options.backend == "auto") talk("backend: cpu (this build has no CUDA)");
   CpuOptions cpu;
   cpu.threads = options.threads;
   cpu.mode = mode_of(options.mode);

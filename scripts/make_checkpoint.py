@@ -1,0 +1,186 @@
+#!/usr/bin/env python3
+"""Writes a checkpoint of a real model's shapes with random weights, for benchmarks: nothing is downloaded.
+
+  make_checkpoint.py SHAPE OUT_DIR                 safetensors in BF16
+  make_checkpoint.py SHAPE OUT.gguf                GGUF, matrices in Q4_K, vectors in F32
+
+Shapes: tiny, qwen2.5-0.5b, llama-3.1-8b. The weights are one seeded block repeated, cut at a place of its own for
+each tensor, small enough that activations stay finite. Needs the standard library alone; 16 GB take about as long as
+the disk does. There is no tokenizer: use commands that are given ids."""
+import argparse
+import json
+import pathlib
+import random
+import struct
+import sys
+
+# name: family, layers, width, heads, kv heads, head size, feed-forward, vocabulary, tied head, rope theta, eps, QKV bias
+SHAPES = {
+    "tiny": ("llama", 2, 256, 4, 2, 64, 512, 1000, False, 10000.0, 1e-5, False),
+    "qwen2.5-0.5b": ("qwen2", 24, 896, 14, 2, 64, 4864, 151936, True, 1000000.0, 1e-6, True),
+    "llama-3.1-8b": ("llama", 32, 4096, 32, 8, 128, 14336, 128256, False, 500000.0, 1e-5, False),
+}
+BLOCK = 1 << 20  # values of the repeated block
+
+
+class Shape:
+    def __init__(self, name: str):
+        (self.family, self.layers, self.width, self.heads, self.kv_heads, self.head, self.inner, self.vocab, self.tied,
+         self.theta, self.eps, self.bias) = SHAPES[name]
+
+    def tensors(self):
+        """(Hugging Face's name, GGUF's name, shape, what) in the order of the file."""
+        q, kv, d = self.heads * self.head, self.kv_heads * self.head, self.width
+        yield "model.embed_tokens.weight", "token_embd.weight", (self.vocab, d), "matrix"
+        for i in range(self.layers):
+            own, gguf = f"model.layers.{i}.", f"blk.{i}."
+            yield own + "input_layernorm.weight", gguf + "attn_norm.weight", (d,), "norm"
+            for name, short, rows in (("q", "q", q), ("k", "k", kv), ("v", "v", kv)):
+                yield f"{own}self_attn.{name}_proj.weight", f"{gguf}attn_{short}.weight", (rows, d), "matrix"
+                if self.bias:
+                    yield f"{own}self_attn.{name}_proj.bias", f"{gguf}attn_{short}.bias", (rows,), "bias"
+            yield own + "self_attn.o_proj.weight", gguf + "attn_output.weight", (d, q), "matrix"
+            yield own + "post_attention_layernorm.weight", gguf + "ffn_norm.weight", (d,), "norm"
+            yield own + "mlp.gate_proj.weight", gguf + "ffn_gate.weight", (self.inner, d), "matrix"
+            yield own + "mlp.up_proj.weight", gguf + "ffn_up.weight", (self.inner, d), "matrix"
+            yield own + "mlp.down_proj.weight", gguf + "ffn_down.weight", (d, self.inner), "matrix"
+        yield "model.norm.weight", "output_norm.weight", (d,), "norm"
+        if not self.tied:
+            yield "lm_head.weight", "output.weight", (self.vocab, d), "matrix"
+
+    def config(self) -> dict:
+        return {
+            "architectures": ["Qwen2ForCausalLM" if self.family == "qwen2" else "LlamaForCausalLM"],
+            "model_type": self.family, "hidden_size": self.width, "intermediate_size": self.inner,
+            "num_hidden_layers": self.layers, "num_attention_heads": self.heads,
+            "num_key_value_heads": self.kv_heads, "head_dim": self.head, "vocab_size": self.vocab,
+            "rms_norm_eps": self.eps, "rope_theta": self.theta, "max_position_embeddings": 8192,
+            "hidden_act": "silu", "tie_word_embeddings": self.tied, "torch_dtype": "bfloat16",
+        }
+
+
+def elements(shape) -> int:
+    count = 1
+    for size in shape:
+        count *= size
+    return count
+
+
+class Repeated:
+    """One block of bytes, read round and round from a place that depends on how much has been read."""
+
+    def __init__(self, block: bytes, unit: int):
+        self.block, self.unit, self.at = block, unit, 0
+
+    def write(self, out, size: int) -> None:
+        self.at = (self.at + 7919 * self.unit) % len(self.block)
+        while size > 0:
+            part = self.block[self.at:self.at + size]
+            out.write(part)
+            size -= len(part)
+            self.at = (self.at + len(part)) % len(self.block)
+
+
+def bf16_block(seed: int, scale: float) -> bytes:
+    """BLOCK numbers of deviation `scale`, in BF16 by truncation."""
+    draw = random.Random(seed)
+    values = [draw.gauss(0, scale) for _ in range(4096)]
+    some = b"".join(struct.pack("<f", value)[2:] for value in values)
+    order = list(range(len(values)))
+    out = bytearray()
+    while len(out) < 2 * BLOCK:  # the same numbers in many orders
+        draw.shuffle(order)
+        out += b"".join(some[2 * i:2 * i + 2] for i in order)
+    return bytes(out)
+
+
+def q4_k_block(seed: int, scale: float) -> bytes:
+    """Super-blocks of 256 values: d and dmin in halves, 12 bytes of scales, 128 bytes of nibbles."""
+    draw = random.Random(seed)
+    # A nibble's mean is 7.5 and a six-bit scale's 31.5: dmin = 7.5·d centres the values on zero.
+    d = scale / (31.5 * 4.6)
+    head = struct.pack("<ee", d, 7.5 * d)
+    scales = bytes([0x5F] * 8 + [0xFF] * 4)  # every scale and minimum is 31
+    return b"".join(head + scales + draw.randbytes(128) for _ in range(4096))
+
+
+def write_safetensors(shape: Shape, folder: pathlib.Path, seed: int) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "config.json").write_text(json.dumps(shape.config(), indent=1) + "\n", encoding="utf-8")
+    header, at = {}, 0
+    for name, _, size, _ in shape.tensors():
+        end = at + 2 * elements(size)
+        header[name] = {"dtype": "BF16", "shape": list(size), "data_offsets": [at, end]}
+        at = end
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)
+    random_values = Repeated(bf16_block(seed, 0.02), 2)
+    with open(folder / "model.safetensors", "wb") as out:
+        out.write(struct.pack("<Q", len(text)) + text)
+        for _, _, size, what in shape.tensors():
+            if what == "norm":
+                out.write(struct.pack("<f", 1.0)[2:] * elements(size))
+            else:
+                random_values.write(out, 2 * elements(size))
+
+
+def gguf_string(text: str) -> bytes:
+    return struct.pack("<Q", len(text.encode())) + text.encode()
+
+
+def write_gguf(shape: Shape, path: pathlib.Path, seed: int) -> None:
+    f = shape.family
+    keys = [("general.architecture", 8, gguf_string(f))]
+    for key, value in ((".block_count", shape.layers), (".context_length", 8192), (".embedding_length", shape.width),
+                       (".feed_forward_length", shape.inner), (".attention.head_count", shape.heads),
+                       (".attention.head_count_kv", shape.kv_heads), (".rope.dimension_count", shape.head),
+                       (".vocab_size", shape.vocab)):
+        keys.append((f + key, 4, struct.pack("<I", value)))
+    for key, value in ((".attention.layer_norm_rms_epsilon", shape.eps), (".rope.freq_base", shape.theta)):
+        keys.append((f + key, 6, struct.pack("<f", value)))
+    tensors, at = [], 0
+    for _, name, size, what in shape.tensors():
+        if what == "matrix" and size[-1] % 256 == 0:
+            kind, length = 12, elements(size) // 256 * 144
+        elif what == "matrix":
+            kind, length = 30, 2 * elements(size)  # BF16: the row is no whole number of blocks
+        else:
+            kind, length = 0, 4 * elements(size)
+        tensors.append((name, size, what, kind, length, at))
+        at += length + -length % 32
+    blocks = Repeated(q4_k_block(seed, 0.02), 144)
+    plain = Repeated(bf16_block(seed, 0.02), 2)
+    with open(path, "wb") as out:
+        out.write(b"GGUF" + struct.pack("<IQQ", 3, len(tensors), len(keys)))
+        for key, kind, value in keys:
+            out.write(gguf_string(key) + struct.pack("<I", kind) + value)
+        for name, size, _, kind, _, offset in tensors:
+            out.write(gguf_string(name) + struct.pack("<I", len(size)))
+            out.write(struct.pack(f"<{len(size)}Q", *reversed(size)) + struct.pack("<IQ", kind, offset))
+        out.write(b"\0" * (-out.tell() % 32))
+        for _, size, what, kind, length, _ in tensors:
+            if what == "norm":
+                out.write(struct.pack("<f", 1.0) * elements(size))
+            elif what == "bias":
+                out.write(struct.pack("<f", 0.01) * elements(size))
+            else:
+                (blocks if kind == 12 else plain).write(out, length)
+            out.write(b"\0" * (-length % 32))
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("shape", choices=sorted(SHAPES))
+    parser.add_argument("out", type=pathlib.Path)
+    parser.add_argument("--seed", type=int, default=1)
+    options = parser.parse_args()
+    shape = Shape(options.shape)
+    if options.out.suffix == ".gguf":
+        write_gguf(shape, options.out, options.seed)
+    else:
+        write_safetensors(shape, options.out, options.seed)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
