@@ -21,6 +21,11 @@ def logprobs(keju: str, model: pathlib.Path, rows: list, backend: str, *options:
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
+# Fixtures whose files do not hold what their logits were computed from (tests/engine/fixtures_test.cpp says why).
+BOUNDS = {"baichuan2-normhead": 1e-3, "minicpm": 1e-2}
+BOUND = 2e-4
+
+
 def check_fixtures(keju: str, folder: str, backend: str) -> dict:
     worst, failed = {}, []
     for model in sorted(path for path in pathlib.Path(folder).iterdir() if (path / "expected.json").exists()):
@@ -29,11 +34,14 @@ def check_fixtures(keju: str, folder: str, backend: str) -> dict:
         most = 0.0
         for case, answer in zip(cases, answers, strict=True):
             for want, got in zip(case["token_logprobs"][1:], answer["token_logprobs"][1:], strict=True):
-                most = max(most, abs(want - got))
+                difference = abs(want - got)
+                if not difference <= most:  # a NaN stays
+                    most = difference
         worst[model.name] = most
-        if not most <= 2e-4:
+        if not most <= BOUNDS.get(model.name, BOUND):
             failed.append(model.name)
-    return {"stage": "fixtures", "worst_logprob_error": worst, "bound": 2e-4, "failed": failed, "ok": bool(worst) and not failed}
+    return {"stage": "fixtures", "worst_logprob_error": worst, "bound": BOUND, "other_bounds": BOUNDS, "failed": failed,
+            "ok": bool(worst) and not failed}
 
 
 def check_invariance(keju: str, model: str, backend: str) -> dict:

@@ -6,7 +6,7 @@
 
 Shapes: tiny, qwen2.5-0.5b, llama-3.1-8b. The weights are one seeded block repeated, cut at a place of its own for
 each tensor, small enough that activations stay finite. Needs the standard library alone; 16 GB take about as long as
-the disk does. There is no tokenizer: use commands that are given ids."""
+the disk does. The tokenizer knows single bytes; the rest of the vocabulary are names that no text has."""
 import argparse
 import json
 import pathlib
@@ -107,6 +107,7 @@ def q4_k_block(seed: int, scale: float) -> bytes:
 def write_safetensors(shape: Shape, folder: pathlib.Path, seed: int) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "config.json").write_text(json.dumps(shape.config(), indent=1) + "\n", encoding="utf-8")
+    write_tokenizer(shape, folder)
     header, at = {}, 0
     for name, _, size, _ in shape.tensors():
         end = at + 2 * elements(size)
@@ -124,6 +125,32 @@ def write_safetensors(shape: Shape, folder: pathlib.Path, seed: int) -> None:
                 random_values.write(out, 2 * elements(size))
 
 
+def byte_tokens(vocab: int) -> list:
+    """The bytes as GPT-2 spells them (printable ones as they are, the others from U+0100 on), then fillers."""
+    plain = [*range(33, 127), *range(161, 173), *range(174, 256)]
+    others = iter(range(256, 512))
+    letters = [chr(b) if b in plain else chr(next(others)) for b in range(256)]
+    return letters + ["<end>"] + [f"<unused{i}>" for i in range(257, vocab)]
+
+
+def write_tokenizer(shape: Shape, folder: pathlib.Path) -> None:
+    tokens = byte_tokens(shape.vocab)
+    end = {"id": 256, "content": "<end>", "single_word": False, "lstrip": False, "rstrip": False, "normalized": False,
+           "special": True}
+    tokenizer = {
+        "version": "1.0", "added_tokens": [end], "normalizer": None, "post_processor": None,
+        "pre_tokenizer": {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": True},
+        "decoder": {"type": "ByteLevel", "add_prefix_space": True, "trim_offsets": True, "use_regex": True},
+        "model": {"type": "BPE", "vocab": {token: i for i, token in enumerate(tokens)}, "merges": []},
+    }
+    (folder / "tokenizer.json").write_text(json.dumps(tokenizer), encoding="utf-8")
+    (folder / "tokenizer_config.json").write_text(json.dumps({"eos_token": "<end>"}) + "\n", encoding="utf-8")
+
+
+def gguf_strings(texts: list) -> bytes:
+    return struct.pack("<IQ", 8, len(texts)) + b"".join(map(gguf_string, texts))
+
+
 def gguf_string(text: str) -> bytes:
     return struct.pack("<Q", len(text.encode())) + text.encode()
 
@@ -138,6 +165,12 @@ def write_gguf(shape: Shape, path: pathlib.Path, seed: int) -> None:
         keys.append((f + key, 4, struct.pack("<I", value)))
     for key, value in ((".attention.layer_norm_rms_epsilon", shape.eps), (".rope.freq_base", shape.theta)):
         keys.append((f + key, 6, struct.pack("<f", value)))
+    tokens = byte_tokens(shape.vocab)
+    types = [1] * 256 + [3] + [5] * (shape.vocab - 257)  # normal, control, unused
+    keys += [("tokenizer.ggml.model", 8, gguf_string("gpt2")), ("tokenizer.ggml.pre", 8, gguf_string("gpt-2")),
+             ("tokenizer.ggml.tokens", 9, gguf_strings(tokens)), ("tokenizer.ggml.merges", 9, gguf_strings([])),
+             ("tokenizer.ggml.token_type", 9, struct.pack(f"<IQ{len(types)}i", 5, len(types), *types)),
+             ("tokenizer.ggml.eos_token_id", 4, struct.pack("<I", 256))]
     tensors, at = [], 0
     for _, name, size, what in shape.tensors():
         if what == "matrix" and size[-1] % 256 == 0:
