@@ -6,6 +6,7 @@
 #include "cli/command.h"
 #include "cli/jsonl.h"
 #include "kernels/cpu/cpu_backend.h"
+#include "kernels/cuda/cuda_backend.h"
 #include "model/family.h"
 #include "suite/exam.h"
 
@@ -28,7 +29,7 @@ void add_doctor(CLI::App& app, Action& action) {
                      {"cpu_isa_levels", cpu_isa_levels()},
                      {"threads", facts.threads},
                      {"numeric_mode", facts.numeric_mode},
-                     {"cuda", false},
+                     {"cuda", cuda_absence().empty()},
                      {"families", names},
                      {"suites", suite_names()}};
       if (*json) {

@@ -14,7 +14,8 @@ folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 check() { scripts/gpu_check.sh --keju "$keju" --shared "$shared" --out "$folder/out" --backend cpu --shapes tiny "$@"; }
 
-check --dry-run | grep -q "bench --backend cpu" || { echo "a dry run must print what it would run"; exit 1; }
+said=$(check --dry-run)
+grep -qE "bench +--backend +cpu" <<<"$said" || { echo "a dry run must print what it would run"; exit 1; }
 [[ ! -e $folder/out ]] || { echo "a dry run must write nothing"; exit 1; }
 check
 python3 - "$folder/out/report.json" <<'END'
@@ -24,9 +25,11 @@ assert report["ok"] and not report["missing"], report
 assert len(report["parts"]["fixtures"]["worst_logprob_error"]) > 30
 assert len([name for name in report["parts"] if name.startswith("bench-")]) == 4
 END
-[[ $(check | grep -c "done before") == 6 ]] || { echo "finished stages must not be repeated"; exit 1; }
+said=$(check)
+[[ $(grep -c "done before" <<<"$said") == 6 ]] || { echo "finished stages must not be repeated"; exit 1; }
 rm "$folder/out/bench.done"
-check | grep -q "bench: done before" && { echo "a stage without its mark must be repeated"; exit 1; }
+said=$(check)
+grep -q "bench: done before" <<<"$said" && { echo "a stage without its mark must be repeated"; exit 1; }
 rm "$folder/out/invariance.done"
 if scripts/gpu_check.sh --keju /bin/false --shared "$shared" --out "$folder/out" >/dev/null 2>&1; then
   echo "a failing stage must end the check"
