@@ -10,6 +10,7 @@
 #include <map>
 #include <random>
 
+#include "base/json.h"
 #include "engine/local_model.h"
 #include "tests/simt/cuda_test.h"
 #include "tests/support/checkpoint_writer.h"
