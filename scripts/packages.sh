@@ -7,7 +7,7 @@ packages=(g++ cmake ninja-build ccache pkg-config git ca-certificates python3 py
   libfmt-dev libcli11-dev libyaml-cpp-dev nlohmann-json3-dev libsimdjson-dev libpcre2-dev
   libutf8proc-dev libsqlite3-dev)
 if [[ "${1:-}" == tests ]]; then
-  packages+=(libgtest-dev libgmock-dev libbenchmark-dev)
+  packages+=(libgtest-dev libgmock-dev libboost-context-dev)
 fi
 
 missing=()
