@@ -29,7 +29,7 @@ CELLS = ("prefill", "one stream", "many streams")
 FORMS = {"F32": 0, "Q8_0": 7, "Q4_K_M": 15}  # llama_ftype
 
 
-@ctypes.CFUNCTYPE(None, ctypes.c_int, ctypes.c_char_p, ctypes.c_void_p)
+@llama.llama_log_callback
 def silent(level, text, data):
     del level, text, data
 
@@ -37,11 +37,12 @@ def silent(level, text, data):
 class Llama:
     """One file, loaded once; each call of measure() times one cell."""
 
-    def __init__(self, path, options):
+    def __init__(self, path, options, repack=True):
         self.options = options
         self.random = random.Random(1)
         model_params = llama.llama_model_default_params()
         model_params.n_gpu_layers = 0
+        model_params.use_extra_bufts = repack
         self.model = llama.llama_model_load_from_file(str(path).encode(), model_params)
         if not self.model:
             sys.exit(f"compare: {path}: llama.cpp could not load it")
@@ -58,7 +59,10 @@ class Llama:
         params.n_batch = params.n_ubatch = max(self.options.prompt, streams)
         params.n_seq_max = streams
         params.n_threads = params.n_threads_batch = self.options.threads
-        return llama.llama_init_from_model(self.model, params)
+        context = llama.llama_init_from_model(self.model, params)
+        if not context:
+            sys.exit("compare: llama.cpp could not make a context")
+        return context
 
     def decode(self, context, streams, tokens, position):
         """`tokens` new tokens for each stream; logits of the last one."""
@@ -127,19 +131,42 @@ def convert(path, folder):
     return files
 
 
+def probe(options):
+    """In a process of its own: prints the best of two runs of every cell of one file."""
+    peer = Llama(options.probe, options, not options.no_repack)
+    print(json.dumps({c: max(peer.measure(c) for _ in range(2)) for c in CELLS}))
+
+
 def scout(files, options):
-    """llama.cpp alone: tokens/s of every file in every cell."""
+    """llama.cpp alone: tokens/s of every file in every cell, with and without its repacking for
+    this processor. What crashes is left out, and said: some types crash its AMX path."""
     table = {}
     for name, path in files.items():
-        peer = Llama(path, options)
-        table[name] = {c: max(peer.measure(c) for _ in range(2)) for c in CELLS}
-        peer.close()
+        for repack in (True, False):
+            command = [sys.executable, __file__, "--keju", options.keju, "--probe", str(path)]
+            command += ["--prompt", str(options.prompt), "--new", str(options.new)]
+            command += ["--streams", str(options.streams), "--threads", str(options.threads)]
+            command += [] if repack else ["--no-repack"]
+            done = subprocess.run(command, capture_output=True, text=True, check=False)
+            label = name if repack else f"{name}, not repacked"
+            if done.returncode != 0:
+                print(f"compare: llama.cpp ended with {done.returncode} on {label}", file=sys.stderr)
+                continue
+            table[label] = json.loads(done.stdout.splitlines()[-1])
     return table
+
+
+def file_of(files, label):
+    name = label.removesuffix(", not repacked")
+    return files[name], name == label
 
 
 def pairs(path, mode, files, wanted, options):
     """`wanted`: (cell, file name). Ratios keju / llama.cpp, alternating which goes first."""
-    peers = {name: Llama(files[name], options) for name in {name for _, name in wanted}}
+    peers = {}
+    for label in {label for _, label in wanted}:
+        file, repack = file_of(files, label)
+        peers[label] = Llama(file, options, repack)
     rows = []
     for i in range(options.pairs):
         def ours():
@@ -204,7 +231,9 @@ def markdown(result):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("models", nargs="+", type=Path)
+    parser.add_argument("models", nargs="*", type=Path)
+    parser.add_argument("--probe", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--no-repack", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--keju", required=True)
     parser.add_argument("--modes", nargs="+", default=["exact", "fast"])
     parser.add_argument("--pairs", type=int, default=5)
@@ -218,6 +247,12 @@ def main():
     options = parser.parse_args()
     if options.pairs < 5:
         parser.error("--pairs: need at least 5")
+    if options.probe:
+        llama.llama_log_set(silent, None)
+        llama.llama_backend_init()
+        return probe(options)
+    if not options.models:
+        parser.error("need at least one model")
     options.work.mkdir(parents=True, exist_ok=True)
     llama.llama_log_set(silent, None)
     llama.llama_backend_init()
@@ -228,7 +263,9 @@ def main():
         wanted = []
         for cell in CELLS:
             fastest = max(table, key=lambda name: table[name][cell])
-            wanted += [(cell, name) for name in dict.fromkeys(("as given", fastest))]
+            given = [name for name in table if file_of(files, name)[0] == path]
+            same = max(given, key=lambda name: table[name][cell], default=fastest)
+            wanted += [(cell, name) for name in dict.fromkeys((same, fastest))]
         entry = {"file": path.name, "llama_alone_tokens_per_s": table, "modes": []}
         for mode in options.modes:
             entry["modes"].append(pairs(path, mode, files, wanted, options))

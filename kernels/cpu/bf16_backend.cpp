@@ -11,14 +11,14 @@ Bf16Backend::Bf16Backend(int threads,
                          const Bf16Kernels& bf16)
     : LanesBackend(threads, std::move(facts), kernels), bf16_(bf16) {}
 
-const std::byte* Bf16Backend::round_rows(Rows x) {
+const std::byte* Bf16Backend::split_rows(Rows x) {
   const int64_t stride = bf16_stride(x.width);
-  std::byte* const rounded = rounded_.bytes(x.count * stride);
+  std::byte* const parts = split_.bytes(x.count * stride);
   in_parallel(x.count, grain_for(x.width / 4), [&](int64_t begin, int64_t end, int) {
-    bf16_.round_rows(
-        x.data + begin * x.stride, x.stride, end - begin, x.width, rounded + begin * stride);
+    bf16_.split_rows(
+        x.data + begin * x.stride, x.stride, end - begin, x.width, parts + begin * stride);
   });
-  return rounded;
+  return parts;
 }
 
 void Bf16Backend::linear(Rows x, const Matrix& w, const Vector* bias, bool accumulate, Rows out) {
@@ -29,12 +29,12 @@ void Bf16Backend::linear(Rows x, const Matrix& w, const Vector* bias, bool accum
   args.accumulate = accumulate;
   args.out = out.data;
   args.out_stride = out.stride;
-  args.packed = reinterpret_cast<const float*>(round_rows(x));
+  args.packed = reinterpret_cast<const float*>(split_rows(x));
   const int64_t panels = packed(w).panels();
   const int64_t threads = pool().size();
   // Passes end at whole blocks of tiles.
   constexpr int64_t kBlock = 32;
-  const int64_t run_bytes = std::min(bf16_groups(w.cols), kBf16Run) * 64;
+  const int64_t run_bytes = std::min(bf16_groups(w.cols), kBf16Run) * 128;
   const int64_t per_pass = rows_per_pass(run_bytes) / kBlock * kBlock;
   const int64_t passes = (x.count + per_pass - 1) / per_pass;
   const int64_t pairs = (panels + 1) / 2;
@@ -52,7 +52,7 @@ void Bf16Backend::linear(Rows x, const Matrix& w, const Vector* bias, bool accum
   });
 }
 
-void Bf16Backend::prepare_head(Rows x, const Matrix&) { head_rows_ = round_rows(x); }
+void Bf16Backend::prepare_head(Rows x, const Matrix&) { head_rows_ = split_rows(x); }
 
 void Bf16Backend::head_tile(Rows x,
                             const Matrix& w,

@@ -7,11 +7,14 @@
 
 namespace keju {
 
-// Fast mode where the processor multiplies bfloat16: all products with weights, of whatever type,
-// round activations and expanded weights to bfloat16 (nearest, ties to even) and sum in float32. A
-// numeric mode of its own, as invariant as exact mode; all other ops are exact mode's.
+// Fast mode where the processor multiplies bfloat16: in all products with weights, of whatever
+// type, activations and expanded weights are sums of two bfloat16 numbers, of which the products of
+// the two low parts are left out: 2^-16 of each product, against 2^-9 of plain bfloat16. A numeric
+// mode of its own, as invariant as exact mode; all other ops are exact mode's.
 //
-// An output starts as in linear(). For every 32 of k in ascending order (missing ones are zeros):
+// x = xh + xl, w = wh + wl: the high part is the nearest bfloat16 (ties to even), the low part that
+// of the rest. An output starts as in linear(). For every 32 of k in ascending order (missing ones
+// are zeros) and for each of xl·wh, xh·wh, xh·wl (this one not for BF16 weights, which have none):
 //   e = fused sum over the even k of the 32, ascending, from 0; o = the same over the odd ones
 //   out = out + (e + o)
 // Subnormal inputs and results of each operation count as zeros of their sign.
@@ -52,11 +55,11 @@ class Bf16Backend : public LanesBackend {
                  int worker) override;
 
  private:
-  // x as bfloat16; good until the next call.
-  const std::byte* round_rows(Rows x);
+  // x in parts; good until the next call.
+  const std::byte* split_rows(Rows x);
 
   const Bf16Kernels& bf16_;
-  Scratch rounded_;
+  Scratch split_;
   const std::byte* head_rows_ = nullptr;
 };
 

@@ -43,7 +43,7 @@ std::unique_ptr<Backend> make_cpu_backend(const CpuOptions& options) {
   const bool plain = facts.isa == "plain";
   if (options.mode == NumericMode::kFast) {
     if (facts.isa == "avx512_amx") {
-      facts.numeric_mode = "cpu-fast-bf16-r1";
+      facts.numeric_mode = "cpu-fast-bf16x3-r1";
       return std::make_unique<Bf16Backend>(
           facts.threads, facts, avx512_kernels(), avx512_amx_bf16_kernels());
     }

@@ -17,13 +17,36 @@ constexpr int64_t kBlockRows = 2 * kTileSide;
 
 // -- weights -----------------------------------------------------------------------------------
 
+// High parts of `even` below those of `odd`, and what they leave out.
+struct Parts {
+  __m512i high;
+  __m512i low;
+};
+KEJU_INLINE __m512i round_two(V even, V odd) {
+  return reinterpret_cast<__m512i>(_mm512_cvtne2ps_pbh(odd.v, even.v));
+}
+KEJU_INLINE V widened(__m256i halves) {
+  return {_mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(halves), 16))};
+}
+KEJU_INLINE Parts split_two(V even, V odd) {
+  const __m512i high = round_two(even, odd);
+  const V even_high = widened(_mm512_castsi512_si256(high));
+  const V odd_high = widened(_mm512_extracti64x4_epi64(high, 1));
+  return {high, round_two(even - even_high, odd - odd_high)};
+}
+
+// The low parts of a run of groups lie this far behind its high parts.
+constexpr int64_t kLowParts = kBf16Run * kGroupBytes;
+
 // Sixteen columns of k and of k + 1, side by side for each column.
 KEJU_INLINE void store_pair(std::byte* to, V even, V odd) {
   static constexpr uint16_t kWeave[32] = {0,  16, 1,  17, 2,  18, 3,  19, 4,  20, 5,
                                           21, 6,  22, 7,  23, 8,  24, 9,  25, 10, 26,
                                           11, 27, 12, 28, 13, 29, 14, 30, 15, 31};
-  const __m512i halves = reinterpret_cast<__m512i>(_mm512_cvtne2ps_pbh(odd.v, even.v));
-  _mm512_storeu_si512(to, _mm512_permutexvar_epi16(_mm512_loadu_si512(kWeave), halves));
+  const __m512i weave = _mm512_loadu_si512(kWeave);
+  const Parts parts = split_two(even, odd);
+  _mm512_storeu_si512(to, _mm512_permutexvar_epi16(weave, parts.high));
+  _mm512_storeu_si512(to + kLowParts, _mm512_permutexvar_epi16(weave, parts.low));
 }
 
 template <typename F, int kOctet>
@@ -92,7 +115,7 @@ void expand(const LinearArgs& a, int64_t panel, int64_t group0, int64_t groups, 
 
 // -- activations -------------------------------------------------------------------------------
 
-void round_rows(const float* x, int64_t x_stride, int64_t rows, int64_t k, std::byte* out) {
+void split_rows(const float* x, int64_t x_stride, int64_t rows, int64_t k, std::byte* out) {
   const int64_t stride = bf16_stride(k);
   for (int64_t r = 0; r < rows; ++r) {
     const float* from = x + r * x_stride;
@@ -100,8 +123,9 @@ void round_rows(const float* x, int64_t x_stride, int64_t rows, int64_t k, std::
     for (int64_t at = 0; at < k; at += 32) {
       const V low = load_first(from + at, smaller(16, k - at));
       const V high = load_first(from + at + 16, k - at > 16 ? smaller(16, k - at - 16) : 0);
-      const __m512i both = reinterpret_cast<__m512i>(_mm512_cvtne2ps_pbh(high.v, low.v));
-      _mm512_storeu_si512(to + 2 * at, both);
+      const Parts parts = split_two(low, high);
+      _mm512_storeu_si512(to + 2 * at, parts.high);
+      _mm512_storeu_si512(to + 64 * bf16_groups(k) + 2 * at, parts.low);
     }
   }
 }
@@ -133,7 +157,8 @@ void configure(int64_t rows) {
 struct Product {
   const std::byte* x;  // first row, first group
   int64_t x_stride;
-  const std::byte* w;  // group g of panel v at w + (v·kBf16Run + g)·kGroupBytes
+  int64_t x_low;       // bytes from high parts to low parts
+  const std::byte* w;  // group g of panel v at w + 2·v·kLowParts + g·kGroupBytes
   int64_t groups;
   float* c;
   int64_t c_stride;  // bytes
@@ -150,7 +175,27 @@ KEJU_INLINE void fetch_results(float* next, int64_t c_stride, int64_t pair) {
   }
 }
 
+// One product of parts for all results of the tiles in registers.
 template <int kHigh, int kWide>
+KEJU_INLINE void add_products() {
+  _tile_dpbf16ps(0, 4, 6);
+  if constexpr (kWide == 2) _tile_dpbf16ps(1, 4, 7);
+  if constexpr (kHigh == 2) _tile_dpbf16ps(2, 5, 6);
+  if constexpr (kHigh == 2 && kWide == 2) _tile_dpbf16ps(3, 5, 7);
+}
+template <int kHigh>
+KEJU_INLINE void load_activations(const std::byte* x, int64_t stride) {
+  _tile_loadd(4, x, stride);
+  if constexpr (kHigh == 2) _tile_loadd(5, x + kTileSide * stride, stride);
+}
+template <int kWide>
+KEJU_INLINE void load_weights(const std::byte* w) {
+  _tile_loadd(6, w, 64);
+  if constexpr (kWide == 2) _tile_loadd(7, w + 2 * kLowParts, 64);
+}
+
+// kSplit: weights have low parts.
+template <int kHigh, int kWide, bool kSplit>
 void multiply(const Product& p) {
   float* const lower = p.c + kTileSide * p.c_stride / static_cast<int64_t>(sizeof(float));
   // The compiler does not know that tiles read memory.
@@ -170,17 +215,14 @@ void multiply(const Product& p) {
   const std::byte* w = p.w;
   for (int64_t g = 0; g < p.groups; ++g, x += 64, w += kGroupBytes) {
     if (p.next != nullptr && g < kTileSide) fetch_results(p.next, p.c_stride, g);
-    _tile_loadd(4, x, p.x_stride);
-    _tile_loadd(6, w, 64);
-    _tile_dpbf16ps(0, 4, 6);
-    if constexpr (kWide == 2) {
-      _tile_loadd(7, w + kBf16Run * kGroupBytes, 64);
-      _tile_dpbf16ps(1, 4, 7);
-    }
-    if constexpr (kHigh == 2) {
-      _tile_loadd(5, x + kTileSide * p.x_stride, p.x_stride);
-      _tile_dpbf16ps(2, 5, 6);
-      if constexpr (kWide == 2) _tile_dpbf16ps(3, 5, 7);
+    load_activations<kHigh>(x + p.x_low, p.x_stride);
+    load_weights<kWide>(w);
+    add_products<kHigh, kWide>();
+    load_activations<kHigh>(x, p.x_stride);
+    add_products<kHigh, kWide>();
+    if constexpr (kSplit) {
+      load_weights<kWide>(w + kLowParts);
+      add_products<kHigh, kWide>();
     }
   }
   _tile_stored(0, p.c, p.c_stride);
@@ -190,9 +232,14 @@ void multiply(const Product& p) {
   asm volatile("" ::: "memory");
 }
 
+template <bool kSplit>
 void run(int64_t rows, int panels, const Product& p) {
-  if (rows > kTileSide) return panels == 2 ? multiply<2, 2>(p) : multiply<2, 1>(p);
-  return panels == 2 ? multiply<1, 2>(p) : multiply<1, 1>(p);
+  if (rows > kTileSide) return panels == 2 ? multiply<2, 2, kSplit>(p) : multiply<2, 1, kSplit>(p);
+  return panels == 2 ? multiply<1, 2, kSplit>(p) : multiply<1, 1, kSplit>(p);
+}
+void run(DType dtype, int64_t rows, int panels, const Product& p) {
+  // A bfloat16 weight is all high part.
+  dtype == DType::kBF16 ? run<false>(rows, panels, p) : run<true>(rows, panels, p);
 }
 
 // Whole vectors of results. Where the matrix ends inside a panel they are a copy, of which only
@@ -204,7 +251,7 @@ void run_on_columns(const LinearArgs& a, const Columns& c, Product& p) {
   const int64_t there = smaller(c.panels * kPanel, a.n - c.panel * kPanel);
   if (there == c.panels * kPanel) {
     p.c = out;
-    return run(c.rows, c.panels, p);
+    return run(a.dtype, c.rows, c.panels, p);
   }
   p.next = nullptr;
   constexpr int64_t kWidth = 2 * kPanel;
@@ -217,7 +264,7 @@ void run_on_columns(const LinearArgs& a, const Columns& c, Product& p) {
       store(copy + r * kWidth + v, load_first(out + r * a.out_stride + v, columns(v)));
     }
   }
-  run(c.rows, c.panels, p);
+  run(a.dtype, c.rows, c.panels, p);
   for (int64_t r = 0; r < c.rows; ++r) {
     for (int64_t v = 0; v < kWidth; v += kPanel) {
       store_first(out + r * a.out_stride + v, load(copy + r * kWidth + v), columns(v));
@@ -250,7 +297,7 @@ void tiles(const LinearArgs& args,
       const int64_t group0 = groups * i / runs;
       const int64_t count = groups * (i + 1) / runs - group0;
       for (int v = 0; v < panels; ++v) {
-        expand(args, panel + v, group0, count, scratch + v * kBf16Run * kGroupBytes);
+        expand(args, panel + v, group0, count, scratch + 2 * v * kLowParts);
       }
       for (int64_t row = row_begin; row < row_end; row += kBlockRows) {
         const int64_t height = smaller(kBlockRows, row_end - row);
@@ -260,6 +307,7 @@ void tiles(const LinearArgs& args,
         Product p;
         p.x = rows + row * stride + 64 * group0;
         p.x_stride = stride;
+        p.x_low = 64 * groups;
         p.w = scratch;
         p.groups = count;
         p.c_stride = args.out_stride * static_cast<int64_t>(sizeof(float));
@@ -274,7 +322,7 @@ void tiles(const LinearArgs& args,
 }  // namespace
 
 const Bf16Kernels& avx512_amx_bf16_kernels() {
-  static const Bf16Kernels table{round_rows, tiles, 2 * kBf16Run * kGroupBytes};
+  static const Bf16Kernels table{split_rows, tiles, 4 * kLowParts};
   return table;
 }
 

@@ -5,19 +5,20 @@
 
 namespace keju {
 
-// Fast mode in bfloat16: bf16_backend.h has the arithmetic. A row of activations lies as bfloat16
-// values, zeros up to a multiple of 32, rows bf16_stride bytes apart.
+// Fast mode in bfloat16: bf16_backend.h has the arithmetic. A row of activations lies as the high
+// parts of its values and then the low parts, each with zeros up to a multiple of 32; rows are
+// bf16_stride bytes apart.
 constexpr int64_t bf16_groups(int64_t k) { return (k + 31) / 32; }
 // An odd number of cache lines: sixteen rows of a tile then fall into sixteen sets of a cache.
-constexpr int64_t bf16_stride(int64_t k) { return 64 * (bf16_groups(k) | 1); }
+constexpr int64_t bf16_stride(int64_t k) { return 64 * (2 * bf16_groups(k) + 1); }
 
 // Groups of 32 k that are expanded and multiplied before results go back to memory.
 inline constexpr int64_t kBf16Run = 32;
 
 struct Bf16Kernels {
-  void (*round_rows)(const float* x, int64_t x_stride, int64_t rows, int64_t k, std::byte* out) =
+  void (*split_rows)(const float* x, int64_t x_stride, int64_t rows, int64_t k, std::byte* out) =
       nullptr;
-  // args.packed: what round_rows wrote. Rows [row_begin, row_end), panels [panel_begin, panel_end).
+  // args.packed: what split_rows wrote. Rows [row_begin, row_end), panels [panel_begin, panel_end).
   void (*tiles)(const LinearArgs& args,
                 int64_t row_begin,
                 int64_t row_end,
