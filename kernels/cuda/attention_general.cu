@@ -50,10 +50,12 @@ __global__ void __launch_bounds__(kThreads)
   float max = args.sinks != nullptr ? args.sinks[head] : -infinity();
   float sum = args.sinks != nullptr ? 1.0f : 0.0f;
   float out[parts];
+#pragma unroll
   for (int i = 0; i < parts; ++i) out[i] = 0;
   for (int64_t p = first / kPage; p <= last / kPage; ++p) {
     const T* const page = static_cast<const T*>(args.kv.pages[args.page_ids[place.pages + p]]);
     float scores[2];
+#pragma unroll
     for (int half = 0; half < 2; ++half) {
       const int64_t j = p * kPage + half * 32 + lane;
       scores[half] =
@@ -73,6 +75,7 @@ __global__ void __launch_bounds__(kThreads)
     __syncwarp();
     const int64_t begin = first > p * kPage ? first - p * kPage : 0;
     const int64_t end = last < p * kPage + kPage - 1 ? last - p * kPage + 1 : kPage;
+#pragma unroll
     for (int i = 0; i < parts; ++i) {
       const int64_t e = lane + 32 * i;
       if (e >= v_size) continue;
@@ -84,6 +87,7 @@ __global__ void __launch_bounds__(kThreads)
     }
   }
   float* const to = args.out.data + place.row * args.out.stride + head * v_size;
+#pragma unroll
   for (int i = 0; i < parts; ++i) {
     const int64_t e = lane + 32 * i;
     if (e < v_size) to[e] = out[i] / sum;

@@ -135,7 +135,8 @@ void launch_prefill(void* stream, const AttentionArgs& args, const Tile* tiles, 
 bool attention_tile_fits(const PageView& kv, int64_t heads) {
   if (kv.type != DType::kBF16 && kv.type != DType::kF16) return false;
   if (heads / kv.at.kv_heads > kTileRows) return false;
-  return with_sizes(kv.at.k_size, kv.at.v_size, []<int, int>() {});
+  // A capture, because without one nvcc refuses the lambda's conversion to a function pointer.
+  return with_sizes(kv.at.k_size, kv.at.v_size, [&]<int, int>() { (void)heads; });
 }
 
 void attention_prefill(void* stream, const AttentionArgs& args, const Tile* tiles, int64_t count) {

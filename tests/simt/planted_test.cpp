@@ -152,6 +152,33 @@ TEST_F(Planted, AnAsynchronousCopyIsThereOnlyOnceItWasWaitedFor) {
   EXPECT_TRUE(std::isnan(out[0]));
 }
 
+// Reads what an asynchronous copy of another thread is about to overwrite.
+template <bool barrier>
+__global__ void overwrite_too_soon(const float* in, float* out) {
+  KEJU_SHARED(float, part, 256);
+  for (int i = 0; i < 4; ++i) part[64 * i + threadIdx.x] = 1;
+  __syncthreads();
+  out[threadIdx.x] = part[255 - threadIdx.x];
+  if constexpr (barrier) __syncthreads();
+  copy16_async(part + 4 * threadIdx.x, in + 4 * threadIdx.x, 16);
+  commit_copies();
+  wait_copies<0>();
+}
+
+TEST_F(Planted, AnAsynchronousCopyUnsetsItsTargetAtOnce) {
+  const std::vector<float> in = counted(256);
+  for (const auto order : {simt::Order::kAscending, simt::Order::kDescending}) {
+    simt::set_order(order);
+    std::vector<float> out(64);
+    launch({.block = 64}, overwrite_too_soon<true>, in.data(), out.data());
+    EXPECT_THAT(out, testing::Each(1.0f));
+#if !defined(KEJU_SIMT_TSAN)
+    launch({.block = 64}, overwrite_too_soon<false>, in.data(), out.data());
+    EXPECT_THAT(out, testing::Contains(testing::Ne(1.0f)));
+#endif
+  }
+}
+
 __global__ void copy_and_leave(const float* in) {
   KEJU_SHARED(float, part, 128);
   copy16_async(part + 4 * threadIdx.x, in + 4 * threadIdx.x, 16);

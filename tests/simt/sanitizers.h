@@ -57,5 +57,7 @@ inline void tsan_release(void*) {}
 // An asynchronous copy as an access of the thread that waits for it; instrumented, unlike the
 // scheduler. Bytes past `valid` are zeroed.
 void perform_copy(void* to, const void* from, size_t bytes, size_t valid);
+// From its issue to its end a copy's target holds nobody knows what.
+void unset_target(void* to, size_t bytes);
 
 }  // namespace keju::simt

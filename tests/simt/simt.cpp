@@ -422,6 +422,7 @@ void async_copy(void* shared, const void* global, size_t bytes, size_t valid) {
       reinterpret_cast<uintptr_t>(global) % bytes != 0) {
     fault("cp.async: an address that is not a multiple of its size");
   }
+  unset_target(shared, bytes);
   machine.running->open.push_back({shared, global, bytes, valid});
 }
 

@@ -62,7 +62,8 @@ struct alignas(16) Deposit {
 const Deposit* exchange(const void* own, size_t bytes, const char* what, std::source_location at);
 int lane();
 
-// cp.async, as late as the instruction allows: the bytes move when the thread waits for the group.
+// cp.async at its worst: the target is unset at once, and the bytes come when the thread waits for
+// the group.
 void async_copy(void* shared, const void* global, size_t bytes, size_t valid);
 void async_commit();
 void async_wait(int groups_left);
