@@ -7,6 +7,8 @@
 # it: its pieces, the merges that their scores mean, "▁" in front and for spaces.
 #
 # Usage: scripts/compare_tokenizers.sh [build folder] [folder of a tokenizer ...]
+# KEJU_PEER_PYTHON: a Python that has tokenizers and sentencepiece (else they are installed, into a
+# folder that goes with the end of the script). KEJU_ROUNDS: how often each is run (3).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 build=${1:-build/release}
@@ -23,8 +25,11 @@ runner=$build/keju_test_text
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-python3 -m venv "$work/venv"
-"$work/venv/bin/pip" install --quiet --disable-pip-version-check tokenizers sentencepiece
+python=${KEJU_PEER_PYTHON:-$work/venv/bin/python}
+if [ -z "${KEJU_PEER_PYTHON:-}" ]; then
+  python3 -m venv "$work/venv"
+  "$python" -m pip install --quiet --disable-pip-version-check tokenizers sentencepiece
+fi
 
 # One text per five questions, parted by an empty line.
 python3 - "$shared/data/cmmlu" "$work/text" <<'PY'
@@ -79,12 +84,12 @@ ours() {
   KEJU_BENCH_TOKENIZER=$1 KEJU_BENCH_TEXT=$work/text "$runner" --gtest_also_run_disabled_tests \
     --gtest_filter='TokenizerBench.*' | grep '^BENCH'
 }
-peer() { "$work/venv/bin/python" "$work/peer.py" "$1" "$work/text"; }
+peer() { "$python" "$work/peer.py" "$1" "$work/text"; }
 
 for folder in "${folders[@]}"; do
   : > "$work/ours"
   : > "$work/peer"
-  for _ in 1 2 3; do
+  for ((round = 0; round < ${KEJU_ROUNDS:-3}; ++round)); do
     ours "$folder" >> "$work/ours"
     peer "$folder" >> "$work/peer"
   done
