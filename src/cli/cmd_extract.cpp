@@ -15,14 +15,19 @@ void add_extract(CLI::App& app, Action& action) {
   command->footer(
       "Example: echo '{\"text\":\"The answer is 12.\"}' | keju extract --rule last_number");
   auto rule = std::make_shared<std::string>();
-  command->add_option("--rule", *rule, fmt::format("One of {}", fmt::join(extract_rules(), ", ")))
+  command
+      ->add_option("--rule",
+                   *rule,
+                   fmt::format("One of {}; or first:PATTERN, last:PATTERN",
+                               fmt::join(extract_rules(), ", ")))
       ->required();
   command->add_flag_function(
       "--json", [](int64_t) {}, "Output is JSON lines in any case");
   command->callback([=, &action] {
     action = [=] {
       const std::vector<std::string>& known = extract_rules();
-      if (std::find(known.begin(), known.end(), *rule) == known.end()) {
+      if (pattern_steps(*rule).empty() &&
+          std::find(known.begin(), known.end(), *rule) == known.end()) {
         throw fail(Code::kUsage, "--rule: unknown \"{}\"{}", *rule, suggestion(*rule, known));
       }
       return each_json_line([&](const Json& line) {

@@ -77,7 +77,8 @@ Text scale_text(const ExamView& exam) {
       {"per_char", {"每字符对数概率", "log-prob per character"}},
       {"per_byte", {"每字节对数概率", "log-prob per byte"}},
       {"per_token", {"每词元对数概率", "log-prob per token"}},
-      {"whole_mean", {"全文平均对数概率", "mean log-prob of the whole text"}}};
+      {"whole_mean", {"全文平均对数概率", "mean log-prob of the whole text"}},
+      {"mass", {"正确选项概率占比", "share of the right options' probability"}}};
   if (exam.task == "generate") {
     return {fmt::format("贪心生成，至多 {} 词元", exam.max_tokens.value_or(0)),
             fmt::format("generated, at most {} tokens", exam.max_tokens.value_or(0))};

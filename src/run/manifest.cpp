@@ -13,8 +13,8 @@ namespace keju {
 namespace {
 
 constexpr std::array<std::string_view, 3> kTasks = {"choose", "generate", "perplexity"};
-constexpr std::array<std::string_view, 5> kScores = {
-    "sum", "per_char", "per_byte", "per_token", "whole_mean"};
+constexpr std::array<std::string_view, 6> kScores = {
+    "sum", "per_char", "per_byte", "per_token", "whole_mean", "mass"};
 constexpr std::array<std::string_view, 4> kOptionTokens = {
     "retokenize", "separate", "separate_last", "vocabulary_entry"};
 constexpr std::array<std::string_view, 2> kAverages = {"micro", "macro"};

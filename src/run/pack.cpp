@@ -199,7 +199,9 @@ void pack(Packer& out, const Outcome& outcome) {
   } else if (const auto* unscored = std::get_if<Unscored>(&outcome)) {
     out.u8(kUnscoredTag);
     out.text(unscored->reason);
-    out.u8(unscored->counts_as_wrong ? 1 : 0);
+    // 2: a wrong one whose weight follows.
+    out.u8(!unscored->counts_as_wrong ? 0 : unscored->weight == 1 ? 1 : 2);
+    if (unscored->counts_as_wrong && unscored->weight != 1) out.f64(unscored->weight);
   } else {
     out.u8(kFailedTag);
     out.text(std::get<Failed>(outcome).error);
@@ -222,7 +224,9 @@ Outcome unpack_outcome(Unpacker& in) {
     case kUnscoredTag: {
       Unscored unscored;
       unscored.reason = in.text();
-      unscored.counts_as_wrong = in.u8() != 0;
+      const uint8_t wrong = in.u8();
+      unscored.counts_as_wrong = wrong != 0;
+      if (wrong == 2) unscored.weight = in.f64();
       return unscored;
     }
     case kFailedTag:

@@ -3,14 +3,19 @@
 
 #include <algorithm>
 #include <array>
+#include <cctype>
 #include <charconv>
 #include <cmath>
+#include <map>
 #include <optional>
 
 #include "base/error.h"
 #include "base/utf8.h"
 #include "score/folded_text.h"
+#include "score/math_text.h"
 #include "score/numbers.h"
+#include "score/overlap.h"
+#include "suite/pattern.h"
 #include "suite/rules.h"
 
 namespace keju {
@@ -153,34 +158,158 @@ bool cmath(std::string_view answer, std::string_view gold) {
   }
 }
 
-using Match = bool (*)(std::string_view, std::string_view);
-
-Match find_rule(std::string_view rule) {
-  if (rule == "letter_equal") return letter_equal;
-  if (rule == "text_equal") return text_equal;
-  if (rule == "number_equal") return number_equal;
-  if (rule == "answer_equal") return answer_equal;
-  if (rule == "opencompass_number") return opencompass_number;
-  if (rule == "cmath") return cmath;
-  if (rule == "lm_eval_exact") {
-    return
-        [](std::string_view a, std::string_view b) { return lm_eval_form(a) == lm_eval_form(b); };
+// The capital letters of a text, sorted, once each.
+std::string letter_set(std::string_view text) {
+  std::string out;
+  for (const char c : text) {
+    if (c >= 'A' && c <= 'Z') out += c;
   }
+  std::sort(out.begin(), out.end());
+  out.erase(std::unique(out.begin(), out.end()), out.end());
+  return out;
+}
+
+bool letters_equal(std::string_view answer, std::string_view gold) {
+  const std::string letters = letter_set(gold);
+  return !letters.empty() && letter_set(answer) == letters;
+}
+
+// Letters one by one; another number of them than there are questions earns nothing.
+double gaokao_each(std::string_view answer, std::string_view gold) {
+  if (answer.size() != gold.size() || gold.empty()) return 0;
+  size_t right = 0;
+  for (size_t i = 0; i < gold.size(); ++i) right += answer[i] == gold[i] ? 1 : 0;
+  return static_cast<double>(right) / static_cast<double>(gold.size());
+}
+
+// Two readings of the answer, "ABC|ABCD": the second one where the first has another number of
+// letters than there are questions, cut to that number.
+double gaokao_questions(std::string_view answer, std::string_view gold) {
+  const size_t bar = std::min(answer.find('|'), answer.size());
+  const std::string_view strict = answer.substr(0, bar);
+  if (strict.size() == gold.size()) return gaokao_each(strict, gold);
+  return gaokao_each(answer.substr(std::min(bar + 1, answer.size())).substr(0, gold.size()), gold);
+}
+
+// Half for a part of the right options without a wrong one.
+double gaokao_multi(std::string_view answer, std::string_view gold) {
+  if (answer == gold) return 1;
+  const bool part = !answer.empty() && std::all_of(answer.begin(), answer.end(), [&](char c) {
+    return gold.find(c) != std::string_view::npos;
+  });
+  return part ? 0.5 : 0;
+}
+
+// Lower case, without ASCII punctuation, white space off the ends.
+std::string lm_eval_plain(std::string_view text) {
+  std::string out = lowered(std::string(text));
+  std::erase_if(out, [](char c) { return std::ispunct(static_cast<unsigned char>(c)) != 0; });
+  return std::string(python_strip(out));
+}
+
+bool lm_eval_plain_equal(std::string_view answer, std::string_view gold) {
+  return lm_eval_plain(answer) == lm_eval_plain(gold);
+}
+
+bool holds_gold(std::string_view answer, std::string_view gold) {
+  const std::string words = plain(gold);
+  return !words.empty() && plain(answer).find(words) != std::string::npos;
+}
+
+bool math_equal(std::string_view answer, std::string_view gold) {
+  return math_form(answer) == math_form(gold) || number_equal(answer, gold);
+}
+
+using Grade = double (*)(std::string_view, std::string_view);
+
+template <bool (*match)(std::string_view, std::string_view)>
+double whole(std::string_view answer, std::string_view gold) {
+  return match(answer, gold) ? 1 : 0;
+}
+
+bool lm_eval_exact(std::string_view answer, std::string_view gold) {
+  return lm_eval_form(answer) == lm_eval_form(gold);
+}
+
+template <int n>
+double rouge_n(std::string_view answer, std::string_view gold) {
+  return rouge_n_char(answer, gold, n);
+}
+
+Grade find_rule(std::string_view rule) {
+  static const std::map<std::string_view, Grade> rules = {
+      {"answer_equal", whole<answer_equal>},
+      {"bleu_char", bleu_char},
+      {"cmath", whole<cmath>},
+      {"cmrc_exact", cmrc_exact},
+      {"cmrc_f1", cmrc_f1},
+      {"drop_exact", drop_exact},
+      {"drop_f1", drop_f1},
+      {"gaokao_each", gaokao_each},
+      {"gaokao_multi", gaokao_multi},
+      {"gaokao_questions", gaokao_questions},
+      {"holds_gold", whole<holds_gold>},
+      {"letter_equal", whole<letter_equal>},
+      {"letters_equal", whole<letters_equal>},
+      {"lm_eval_exact", whole<lm_eval_exact>},
+      {"lm_eval_plain", whole<lm_eval_plain_equal>},
+      {"math_equal", whole<math_equal>},
+      {"number_equal", whole<number_equal>},
+      {"opencompass_number", whole<opencompass_number>},
+      {"rouge_1_char", rouge_n<1>},
+      {"rouge_2_char", rouge_n<2>},
+      {"rouge_l_char", rouge_l_char},
+      {"squad_exact", squad_exact},
+      {"squad_f1", squad_f1},
+      {"text_equal", whole<text_equal>},
+  };
+  const auto found = rules.find(rule);
+  if (found != rules.end()) return found->second;
   throw fail(
       Code::kUsage, "compare: unknown rule \"{}\"{}", rule, suggestion(rule, compare_rules()));
 }
 
+// lm-evaluation-harness 0.4.13, exact_match_hf_evaluate.
+bool exact_match(const ExactMatch& rule, std::string_view answer, std::string_view gold) {
+  const auto form = [&](std::string_view text) {
+    std::string out(text);
+    for (const std::string& pattern : rule.ignore) {
+      out = Pattern(pattern, "compare").replace(out, "");
+    }
+    if (rule.ignore_case) out = lowered(out);
+    std::erase_if(out, [&](char c) {
+      const bool mark = std::ispunct(static_cast<unsigned char>(c)) != 0;
+      return (rule.ignore_punctuation && mark) || (rule.ignore_numbers && c >= '0' && c <= '9');
+    });
+    return out;
+  };
+  return form(answer) == form(gold);
+}
+
 }  // namespace
+
+double grade(std::string_view rule,
+             std::string_view answer,
+             std::string_view gold,
+             const std::vector<std::string>& accepted) {
+  if (const std::optional<ExactMatch> exact = exact_match_rule(rule)) {
+    const bool right = exact_match(*exact, answer, gold) ||
+                       std::any_of(accepted.begin(), accepted.end(), [&](const std::string& other) {
+                         return exact_match(*exact, answer, other);
+                       });
+    return right ? 1 : 0;
+  }
+  const Grade by = find_rule(rule);
+  double best = by(answer, gold);
+  for (const std::string& other : accepted) best = std::max(best, by(answer, other));
+  return best;
+}
 
 bool answers_match(std::string_view rule,
                    std::string_view answer,
                    std::string_view gold,
                    const std::vector<std::string>& accepted) {
-  const Match match = find_rule(rule);
-  if (match(answer, gold)) return true;
-  return std::any_of(accepted.begin(), accepted.end(), [&](const std::string& other) {
-    return match(answer, other);
-  });
+  return grade(rule, answer, gold, accepted) == 1;
 }
 
 }  // namespace keju

@@ -197,6 +197,13 @@ Extraction extract(std::string_view rule,
   if (rule == "gsm8k_cot_strict") return gsm8k_cot_strict(text);
   if (rule == "opencompass_last_number") return opencompass_last_number(text);
   if (rule == "cmath") return cmath_candidates(text);
+  if (rule == "agieval_cloze") return agieval_cloze(text);
+  if (rule == "capital_letters") return capital_letters(text, letters);
+  if (rule == "gaokao_single") return gaokao_single(text);
+  if (rule == "gaokao_questions") return gaokao_questions(text);
+  if (rule == "gaokao_multi") return gaokao_multi(text);
+  if (rule == "gaokao_five") return gaokao_five(text);
+  if (!pattern_steps(rule).empty()) return by_patterns(rule, text);
 
   const FoldedText folded(text);
   if (rule == "choice_letter") return choice_letter(folded, letters);

@@ -39,6 +39,14 @@ std::string_view name(Extraction::Status status);  // "extracted", "ambiguous", 
 //   gsm8k_strict, gsm8k_flexible, gsm8k_cot_strict
 //                            lm-evaluation-harness's filters of those tasks, raw
 //   opencompass_last_number  gsm8k_postprocess, raw
+//   capital_letters          every letter of the choices that the text holds
+//   agieval_cloze            AGIEval's blanks: \boxed{}, else between dollars, else behind "=",
+//   else the
+//                            last number
+//   gaokao_single, gaokao_multi, gaokao_questions, gaokao_five
+//                            GAOKAO-Bench's four kinds of objective questions
+//   first:PATTERN, last:PATTERN
+//                            the first group of that match; several lines are tried in order
 //   cmath                    utils.py of CMATH: the last two candidates, joined by " | "
 // The own rules (above first_capital) first drop a thinking block, fold full-width forms, and stop
 // where a new question or turn begins; the borrowed ones read the text as their authors do.

@@ -46,6 +46,69 @@ Extraction first_capital(std::string_view text) {
   return {};
 }
 
+// Every letter of the choices, in order, once each (AGIEval's reading of several right options)
+Extraction capital_letters(std::string_view text, const std::vector<std::string>& choices) {
+  std::string letters;
+  for (const std::string& letter : choices) {
+    if (text.find(letter) != std::string_view::npos) letters += letter;
+  }
+  if (letters.empty()) return {};
+  return {Extraction::Status::kExtracted, letters, std::nullopt};
+}
+
+namespace {
+
+// What stands behind the last "=", without spaces before it.
+std::pair<size_t, size_t> behind_equals(std::string_view text, size_t begin, size_t end) {
+  const size_t equals = text.substr(0, end).rfind('=');
+  if (equals == std::string_view::npos || equals < begin) return {begin, end};
+  const size_t from = text.find_first_not_of(' ', equals + 1);
+  return {std::min(from, end), end};
+}
+
+// Begin and end of the content of the last \boxed{…}; nothing if there is none that closes.
+std::optional<std::pair<size_t, size_t>> last_boxed(std::string_view text) {
+  constexpr std::string_view kMark = "\\boxed{";
+  const size_t mark = text.rfind(kMark);
+  if (mark == std::string_view::npos) return std::nullopt;
+  int depth = 1;
+  for (size_t at = mark + kMark.size(); at < text.size(); ++at) {
+    if (text[at] == '{') ++depth;
+    if (text[at] == '}' && --depth == 0) return std::pair{mark + kMark.size(), at};
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+// parse_math_answer: \boxed{}; else \$(.*)\$ of the last line that has one, behind its last "=";
+// else behind the text's last "=", up to the line's end; else (?:\$)?\d+(?:\.\d+)?(?![\w\d]), the
+// last match
+Extraction agieval_cloze(std::string_view text) {
+  if (const auto box = last_boxed(text)) return at_place(text, box->first, box->second);
+  size_t end = text.size();
+  while (true) {
+    const size_t line = text.substr(0, end).rfind('\n');
+    const size_t begin = line == std::string_view::npos ? 0 : line + 1;
+    const size_t open = text.find('$', begin), close = text.substr(0, end).rfind('$');
+    if (open < end && close != std::string_view::npos && close > open) {
+      const auto [from, to] = behind_equals(text, open + 1, close);
+      if (from < to) return at_place(text, from, to);
+      break;
+    }
+    if (line == std::string_view::npos) break;
+    end = line;
+  }
+  const size_t equals = text.rfind('=');
+  if (equals != std::string_view::npos) {
+    const size_t from = std::min(text.find_first_not_of(' ', equals + 1), text.size());
+    size_t to = std::min(text.find('\n', from), text.size());
+    while (to > from && text[to - 1] == '.') --to;
+    return from < to ? at_place(text, from, to) : Extraction{};
+  }
+  return by_patterns("last:((?:\\$)?\\d+(?:\\.\\d+)?(?![\\w\\d]))", text);
+}
+
 // 答案：([A-D]), the last match
 Extraction answer_letter_colon(std::string_view text, const std::vector<std::string>& choices) {
   constexpr std::string_view kCue = "答案：";

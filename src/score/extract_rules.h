@@ -31,5 +31,12 @@ Extraction gsm8k_flexible(std::string_view text);
 Extraction gsm8k_cot_strict(std::string_view text);
 Extraction opencompass_last_number(std::string_view text);
 Extraction cmath_candidates(std::string_view text);
+Extraction capital_letters(std::string_view text, const std::vector<std::string>& choices);
+Extraction agieval_cloze(std::string_view text);
+Extraction gaokao_single(std::string_view text);
+Extraction gaokao_questions(std::string_view text);
+Extraction gaokao_multi(std::string_view text);
+Extraction gaokao_five(std::string_view text);
+Extraction by_patterns(std::string_view rule, std::string_view text);
 
 }  // namespace keju

@@ -31,7 +31,7 @@ struct Pool {
       if (!unscored->counts_as_wrong) return;
       ++counts.unread;
       values.push_back(0);
-      weights.push_back(1);
+      weights.push_back(unscored->weight);
       also.emplace_back(also_count, 0.0);
     } else {
       ++counts.failed;
@@ -50,9 +50,15 @@ bool all_binary(const std::vector<double>& values) {
   return std::all_of(values.begin(), values.end(), [](double v) { return v == 0 || v == 1; });
 }
 
+bool all_one(const std::vector<double>& weights) {
+  return std::all_of(weights.begin(), weights.end(), [](double w) { return w == 1; });
+}
+
 // Shares get Wilson's interval, graded scores the normal one, bits per byte the ratio's.
 std::optional<MeanEstimate> estimate(const Pool& pool, const Protocol& protocol) {
-  if (protocol.task == Task::kPerplexity) return weighted_ratio(pool.values, pool.weights);
+  if (protocol.task == Task::kPerplexity || !all_one(pool.weights)) {
+    return weighted_ratio(pool.values, pool.weights);
+  }
   if (!all_binary(pool.values)) return mean(pool.values);
   const auto right = std::count(pool.values.begin(), pool.values.end(), 1.0);
   return proportion(right, static_cast<int64_t>(pool.values.size()));
@@ -61,10 +67,12 @@ std::optional<MeanEstimate> estimate(const Pool& pool, const Protocol& protocol)
 std::vector<double> also_means(const Pool& pool, size_t also_count) {
   std::vector<double> means(also_count, 0.0);
   if (pool.also.empty()) return {};
-  for (const std::vector<double>& item : pool.also) {
-    for (size_t i = 0; i < also_count; ++i) means[i] += item[i];
+  double total = 0;
+  for (size_t item = 0; item < pool.also.size(); ++item) {
+    total += pool.weights[item];
+    for (size_t i = 0; i < also_count; ++i) means[i] += pool.weights[item] * pool.also[item][i];
   }
-  for (double& value : means) value /= static_cast<double>(pool.also.size());
+  for (double& value : means) value /= total;
   return means;
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "score/outcome.h"
 
+#include <algorithm>
 #include <cmath>
 #include <numbers>
 
@@ -9,6 +10,7 @@
 #include "score/choice.h"
 #include "score/compare.h"
 #include "score/extract.h"
+#include "suite/rules.h"
 
 namespace keju {
 namespace {
@@ -17,6 +19,7 @@ namespace {
 double divisor(const ExamItem& item, const ContinuationScore& score, size_t i, ChoiceScore rule) {
   switch (rule) {
     case ChoiceScore::kSum:
+    case ChoiceScore::kMass:
       return 1;
     case ChoiceScore::kPerChar:
       return static_cast<double>(count_code_points(item.options[i]));
@@ -30,27 +33,51 @@ double divisor(const ExamItem& item, const ContinuationScore& score, size_t i, C
   return 1;
 }
 
+bool is_right(const ExamItem& item, int index) {
+  return index == item.gold ||
+         std::find(item.golds.begin(), item.golds.end(), index) != item.golds.end();
+}
+
+// The right options' share of the probability of all. The largest is taken out first: whole
+// sentences have probabilities that a double cannot hold.
+double mass_of(const ExamItem& item, const std::vector<double>& logprobs) {
+  const double top = *std::max_element(logprobs.begin(), logprobs.end());
+  double right = 0, all = 0;
+  for (size_t i = 0; i < logprobs.size(); ++i) {
+    const double part = std::exp(logprobs[i] - top);
+    all += part;
+    if (is_right(item, static_cast<int>(i))) right += part;
+  }
+  return right / all;
+}
+
+double value_of(const ExamItem& item, ChoiceScore rule, const Choice& choice) {
+  if (rule == ChoiceScore::kMass) return mass_of(item, choice.scores);
+  return is_right(item, choice.index) ? 1 : 0;
+}
+
 Outcome score_choice(const ExamItem& item, const Protocol& protocol, const ScoreResult& result) {
   std::string why;
   const std::optional<Choice> choice = choose(item, result, protocol.score, why);
   if (!choice.has_value()) return Failed{why};
-  if (item.gold < 0) return Unscored{"no label", false};
+  if (item.gold < 0) return Unscored{"no label", false, item.weight};
   Scored scored;
   scored.choice = choice->index;
   scored.tie = choice->tie;
   scored.option_scores = choice->scores;
-  scored.value = choice->index == item.gold ? 1 : 0;
+  scored.value = value_of(item, protocol.score, *choice);
+  scored.weight = item.weight;
   for (const ChoiceScore rule : protocol.also) {
     const std::optional<Choice> other = choose(item, result, rule, why);
     if (!other.has_value()) return Failed{why};
-    scored.also.push_back(other->index == item.gold ? 1 : 0);
+    scored.also.push_back(value_of(item, rule, *other));
   }
   return scored;
 }
 
 Outcome score_rolling(const ExamItem& item, const RollingResult& result) {
   const double bytes = static_cast<double>(item.prompt.size());
-  if (bytes == 0) return Unscored{"empty text", false};
+  if (bytes == 0) return Unscored{"empty text", false, 1};
   if (!std::isfinite(result.logprob)) return Failed{"the text's log-likelihood is not finite"};
   Scored scored;
   scored.value = -result.logprob / (bytes * std::numbers::ln2);
@@ -61,20 +88,24 @@ Outcome score_rolling(const ExamItem& item, const RollingResult& result) {
 Outcome score_generation(const ExamItem& item,
                          const Protocol& protocol,
                          const GenerateResult& result) {
-  if (item.answer.empty()) return Unscored{"no label", false};
-  const Extraction read = extract(protocol.extract, result.text, item.options);
+  if (item.answer.empty()) return Unscored{"no label", false, item.weight};
+  const std::string& by = item.extract.empty() ? protocol.extract : item.extract;
+  const std::string& compare = item.compare.empty() ? protocol.compare : item.compare;
+  const Extraction read = extract(by, result.text, item.options);
   if (read.status != Extraction::Status::kExtracted) {
     const bool none = read.status == Extraction::Status::kNone;
-    return Unscored{none ? "no answer extracted" : "ambiguous answer", true};
+    return Unscored{none ? "no answer extracted" : "ambiguous answer", true, item.weight};
   }
   Scored scored;
   scored.extracted = *read.answer;
-  scored.value = answers_match(protocol.compare, *read.answer, item.answer, item.aliases) ? 1 : 0;
-  for (const std::string& rule : protocol.also_extract) {
-    const Extraction other = extract(rule, result.text, item.options);
-    const bool right = other.answer.has_value() &&
-                       answers_match(protocol.compare, *other.answer, item.answer, item.aliases);
-    scored.also.push_back(right ? 1 : 0);
+  scored.value = grade(compare, *read.answer, item.answer, item.aliases);
+  scored.weight = item.weight;
+  for (const std::string& entry : protocol.also_extract) {
+    const AlsoRule rule = also_rule(entry);
+    const Extraction other = extract(rule.extract, result.text, item.options);
+    const std::string& own = rule.compare.empty() ? compare : rule.compare;
+    scored.also.push_back(
+        other.answer.has_value() ? grade(own, *other.answer, item.answer, item.aliases) : 0);
   }
   for (size_t i = 0; i < item.options.size(); ++i) {
     if (item.options[i] == *read.answer) scored.choice = static_cast<int>(i);

@@ -26,6 +26,7 @@ struct Scored {
 struct Unscored {
   std::string reason;            // "no label", "no answer extracted", "ambiguous answer", …
   bool counts_as_wrong = false;  // an answer that could not be read is a wrong one; no label is not
+  double weight = 1;             // as a Scored's
 };
 
 struct Failed {

@@ -38,7 +38,7 @@ std::string optional_text(const Yaml& map, std::string_view key) {
 }
 
 CardColumn read_column(const Yaml& node) {
-  node.only({"name", "key", "type", "optional"});
+  node.only({"name", "key", "type", "optional", "nullable", "up"});
   CardColumn column;
   column.name = node.get("name").text();
   column.key = node.find("key") != nullptr ? node.get("key").text() : column.name;
@@ -46,11 +46,23 @@ CardColumn read_column(const Yaml& node) {
     throw fail(Code::kInput, "{}: key: found nothing, need a name for templates", node.at());
   }
   const std::string type = optional_text(node, "type");
-  if (!type.empty()) need_known(node, "type", type, {"integer", "list", "number", "text"});
+  if (!type.empty()) {
+    need_known(node, "type", type, {"any", "boolean", "integer", "list", "number", "text"});
+  }
+  if (type == "any") column.type = CardColumn::Type::kAny;
+  if (type == "boolean") column.type = CardColumn::Type::kBoolean;
   if (type == "integer") column.type = CardColumn::Type::kInteger;
   if (type == "number") column.type = CardColumn::Type::kNumber;
   if (type == "list") column.type = CardColumn::Type::kList;
-  if (const Yaml* optional = node.find("optional")) column.optional = text_list(*optional);
+  if (const Yaml* nullable = node.find("nullable")) column.nullable = nullable->boolean();
+  if (const Yaml* up = node.find("up")) column.up = static_cast<int>(up->integer());
+  if (const Yaml* optional = node.find("optional")) {
+    if (optional->kind() == Yaml::Kind::kList) {
+      column.optional = text_list(*optional);
+    } else {
+      column.everywhere_optional = optional->boolean();
+    }
+  }
   return column;
 }
 
@@ -60,25 +72,11 @@ class CardReader {
   CardReader(const Yaml& root, DataCard& card) : root_(root), card_(card) {}
 
   void read() {
-    root_.only({"name",
-                "title",
-                "about",
-                "source",
-                "paper",
-                "licence",
-                "get",
-                "embedded",
-                "language",
-                "format",
-                "files",
-                "columns",
-                "id",
-                "choices",
-                "answer",
-                "subject_of",
-                "splits",
-                "categories",
-                "subjects"});
+    root_.only({"name",       "title",   "about",         "source",     "paper",        "licence",
+                "get",        "folder",  "embedded",      "language",   "format",       "files",
+                "header",     "rows",    "other_columns", "drop",       "columns",      "stem",
+                "id",         "choices", "answer",        "subject_of", "subject_text", "splits",
+                "categories", "subjects"});
     read_about();
     read_columns();
     read_splits();
@@ -93,6 +91,14 @@ class CardReader {
  private:
   void read_about() {
     card_.name = root_.get("name").text();
+    card_.folder = root_.find("folder") == nullptr ? card_.name : root_.get("folder").text();
+    if (card_.folder.empty() || card_.folder.front() == '/' ||
+        card_.folder.find("..") != std::string::npos) {
+      throw fail(Code::kInput,
+                 "{}: folder: found \"{}\", need one inside the data folder",
+                 root_.at(),
+                 card_.folder);
+    }
     const Yaml& title = root_.get("title");
     title.only({"zh", "en"});
     card_.title_zh = title.get("zh").text();
@@ -104,10 +110,18 @@ class CardReader {
     card_.get = optional_text(root_, "get");
     if (const Yaml* node = root_.find("embedded")) card_.embedded = node->boolean();
     const Yaml& format = root_.get("format");
-    need_known(format, "format", format.text(), {"csv", "jsonl", "text"});
+    need_known(format, "format", format.text(), {"csv", "json", "jsonl", "text", "tsv"});
     card_.format = format.text() == "csv"     ? DataCard::Format::kCsv
+                   : format.text() == "tsv"   ? DataCard::Format::kTsv
                    : format.text() == "jsonl" ? DataCard::Format::kJsonl
+                   : format.text() == "json"  ? DataCard::Format::kJson
                                               : DataCard::Format::kText;
+    if (const Yaml* node = root_.find("header")) card_.header = node->boolean();
+    card_.rows = root_.find("rows") == nullptr ? "*" : root_.get("rows").text();
+    if (const Yaml* node = root_.find("other_columns")) {
+      need_known(*node, "other_columns", node->text(), {"keep", "refuse"});
+      card_.others = node->text() == "keep";
+    }
     const Yaml& files = root_.get("files");
     card_.files = files.text();
     // Cards come from strangers, too: a data set's files lie in its folder and nowhere else.
@@ -157,22 +171,79 @@ class CardReader {
     return node.text();
   }
 
-  void read_roles() {
-    if (const Yaml* node = root_.find("id")) card_.id = key_of(*node, "id");
-    if (const Yaml* node = root_.find("choices")) {
-      if (node->kind() == Yaml::Kind::kList) {
-        for (const Yaml& entry : node->list()) card_.choices.push_back(key_of(entry, "choices"));
-      } else {
-        card_.choices.push_back(key_of(*node, "choices"));
+  // A column, or a place inside one ("choices.text").
+  std::string path_of(const Yaml& node, std::string_view what) {
+    need_known(node, what, node.text().substr(0, node.text().find('.')), keys_);
+    return node.text();
+  }
+
+  void read_choices(const Yaml& node) {
+    if (node.kind() == Yaml::Kind::kList) {
+      for (const Yaml& entry : node.list()) card_.choices.push_back(key_of(entry, "choices"));
+    } else if (node.kind() == Yaml::Kind::kMap) {
+      node.only({"texts", "list", "drop"});
+      if (const Yaml* texts = node.find("texts")) card_.choice_texts = text_list(*texts);
+      if (const Yaml* list = node.find("list")) card_.choices.push_back(path_of(*list, "choices"));
+      if (const Yaml* drop = node.find("drop")) card_.choice_drop = text_list(*drop);
+      if (card_.choice_texts.empty() == card_.choices.empty()) {
+        throw fail(Code::kInput, "{}: choices: need `texts` or `list`, and not both", node.at());
+      }
+    } else {
+      card_.choices.push_back(path_of(node, "choices"));
+    }
+  }
+
+  void read_answer(const Yaml& node) {
+    using Form = DataCard::AnswerForm;
+    node.only({"column", "form", "labels", "map"});
+    card_.answer = path_of(node.get("column"), "answer");
+    const std::vector<std::pair<std::string, Form>> forms = {{"flags", Form::kFlags},
+                                                             {"index", Form::kIndex},
+                                                             {"label", Form::kLabel},
+                                                             {"letter", Form::kLetter},
+                                                             {"letters", Form::kLetters},
+                                                             {"map", Form::kMap},
+                                                             {"number", Form::kNumber},
+                                                             {"text", Form::kText}};
+    const Yaml& form = node.get("form");
+    std::vector<std::string> names;
+    for (const auto& [name, value] : forms) names.push_back(name);
+    need_known(form, "form", form.text(), names);
+    for (const auto& [name, value] : forms) {
+      if (name == form.text()) card_.answer_form = value;
+    }
+    if (card_.answer_form == Form::kLabel) {
+      card_.answer_labels = path_of(node.get("labels"), "labels");
+    }
+    if (card_.answer_form == Form::kMap) {
+      for (const auto& [value, index] : node.get("map").items()) {
+        card_.answer_map[value] = static_cast<int>(index.integer());
       }
     }
-    if (const Yaml* node = root_.find("answer")) {
-      node->only({"column", "form"});
-      card_.answer = key_of(node->get("column"), "answer");
-      const Yaml& form = node->get("form");
-      need_known(form, "form", form.text(), {"index", "letter"});
-      card_.answer_form =
-          form.text() == "letter" ? DataCard::AnswerForm::kLetter : DataCard::AnswerForm::kIndex;
+  }
+
+  void read_roles() {
+    if (const Yaml* node = root_.find("id")) card_.id = key_of(*node, "id");
+    if (const Yaml* node = root_.find("stem")) {
+      for (const Yaml& entry : node->list()) card_.stem.push_back(key_of(entry, "stem"));
+    }
+    if (const Yaml* node = root_.find("choices")) read_choices(*node);
+    if (const Yaml* node = root_.find("answer")) read_answer(*node);
+    if (const Yaml* node = root_.find("drop")) {
+      node->only({"column", "values"});
+      card_.drop_column = key_of(node->get("column"), "drop");
+      card_.drop_values = text_list(node->get("values"));
+    }
+    if (const Yaml* node = root_.find("subject_text")) {
+      node->only({"files", "after"});
+      card_.subject_text = node->get("files").text();
+      card_.subject_text_after = optional_text(*node, "after");
+      if (card_.subject_text.front() == '/' || card_.subject_text.find("..") != std::string::npos) {
+        throw fail(Code::kInput,
+                   "{}: files: found \"{}\", need a path inside the data set's folder",
+                   node->at(),
+                   card_.subject_text);
+      }
     }
     if (const Yaml* node = root_.find("subject_of")) {
       node->only({"column", "prefix"});
@@ -182,13 +253,21 @@ class CardReader {
   }
 
   void read_subject(const std::string& id, const Yaml& node) {
-    node.only({"zh", "en", "language", "categories", "items"});
+    node.only({"zh", "en", "file", "language", "categories", "items"});
     // Subjects become parts of paths.
     if (id.empty() || id.find_first_of("/\\") != std::string::npos || id.front() == '.') {
       throw fail(Code::kInput, "{}: subjects: found \"{}\", need a plain name", node.at(), id);
     }
     CardSubject subject;
     subject.id = id;
+    subject.file = node.find("file") == nullptr ? id : node.get("file").text();
+    if (subject.file.empty() || subject.file.front() == '/' ||
+        subject.file.find("..") != std::string::npos) {
+      throw fail(Code::kInput,
+                 "{}: file: found \"{}\", need a path inside the data set's folder",
+                 node.at(),
+                 subject.file);
+    }
     subject.name_zh = node.get("zh").text();
     subject.name_en = node.get("en").text();
     subject.language = optional_text(root_, "language");
@@ -221,7 +300,26 @@ void replace_all(std::string& text, std::string_view from, std::string_view to) 
 
 }  // namespace
 
-bool CardColumn::may_lack(const std::string& split) const { return contains(optional, split); }
+bool CardColumn::may_lack(const std::string& split) const {
+  return everywhere_optional || contains(optional, split);
+}
+
+const Json* at_path(const Json& row, std::string_view path) {
+  const Json* value = &row;
+  while (true) {
+    const size_t dot = path.find('.');
+    const auto found =
+        value->is_object() ? value->find(std::string(path.substr(0, dot))) : value->end();
+    if (found == value->end()) return nullptr;
+    value = &*found;
+    if (dot == std::string_view::npos) return value;
+    path.remove_prefix(dot + 1);
+  }
+}
+
+std::string plain_text(const Json& value) {
+  return value.is_string() ? value.get<std::string>() : value.dump();
+}
 
 DataCard DataCard::parse(std::string_view text, const std::string& where) {
   DataCard card;
@@ -232,7 +330,10 @@ DataCard DataCard::parse(std::string_view text, const std::string& where) {
 }
 
 bool DataCard::choices_are_list() const {
-  return choices.size() == 1 && column(choices[0])->type == CardColumn::Type::kList;
+  if (choices.size() != 1) return false;
+  const CardColumn* only = column(choices[0]);  // none: a path inside a column
+  return only == nullptr || only->type == CardColumn::Type::kList ||
+         only->type == CardColumn::Type::kAny;
 }
 
 const CardColumn* DataCard::column(std::string_view key) const {
@@ -268,7 +369,14 @@ std::vector<std::string> DataCard::subject_ids() const {
 std::string DataCard::file(const std::string& split_id, const std::string& subject_id) const {
   std::string path = files;
   replace_all(path, "{split}", split_id);
-  replace_all(path, "{subject}", subject_id);
+  const CardSubject* known = subject(subject_id);
+  replace_all(path, "{subject}", known == nullptr ? subject_id : known->file);
+  return path;
+}
+
+std::string DataCard::subject_text_file(const CardSubject& subject) const {
+  std::string path = subject_text;
+  replace_all(path, "{subject}", subject.file);
   return path;
 }
 

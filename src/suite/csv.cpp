@@ -115,4 +115,26 @@ std::vector<CsvRecord> parse_csv(std::string_view text, std::string_view where) 
   return CsvParser(without_bom(text), where).parse();
 }
 
+std::vector<CsvRecord> parse_tsv(std::string_view text, std::string_view where) {
+  check_text(text, where);
+  text = without_bom(text);
+  std::vector<CsvRecord> records;
+  for (int64_t line = 1; !text.empty(); ++line) {
+    const size_t end = std::min(text.find_first_of("\r\n"), text.size());
+    std::string_view body = text.substr(0, end);
+    const bool pair = text.substr(end).starts_with("\r\n");
+    text.remove_prefix(std::min(end + (pair ? 2 : 1), text.size()));
+    if (body.empty()) continue;
+    CsvRecord record{line, {}};
+    while (true) {
+      const size_t tab = std::min(body.find('\t'), body.size());
+      record.fields.emplace_back(body.substr(0, tab));
+      if (tab == body.size()) break;
+      body.remove_prefix(tab + 1);
+    }
+    records.push_back(std::move(record));
+  }
+  return records;
+}
+
 }  // namespace keju

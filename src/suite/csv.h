@@ -20,6 +20,9 @@ struct CsvRecord {
 // NUL, a quote that never closes, or text after a closing quote.
 std::vector<CsvRecord> parse_csv(std::string_view text, std::string_view where);
 
+// Tab-separated values: no quoting; records end at LF, CRLF or CR. Errors as above.
+std::vector<CsvRecord> parse_tsv(std::string_view text, std::string_view where);
+
 // Refuses text that is not UTF-8 or holds a NUL, naming the line. Errors: Error(kInput).
 void check_text(std::string_view text, std::string_view where);
 

@@ -8,7 +8,9 @@
 #include "base/mapped_file.h"
 #include "base/rng.h"
 #include "base/sha256.h"
+#include "base/utf8.h"
 #include "suite/card.h"
+#include "suite/csv.h"
 #include "suite/embedded.h"
 #include "suite/open_data.h"
 #include "suite/prompt.h"
@@ -26,6 +28,8 @@ struct Paper {
   std::string header;
   std::vector<std::string> ready;           // worked examples that every item may share
   std::vector<std::vector<int64_t>> drawn;  // by item, of ShotRules::Pick::kPythonRandom
+  const Prompter* prompter = nullptr;
+  const Protocol* protocol = nullptr;
   int64_t items = 0;
 };
 
@@ -37,6 +41,9 @@ class FileExam : public Exam {
         variant_(suite_.variant(options.protocol)),
         data_(open_data(suite_, options.data)),
         prompter_(variant_, data_.card) {
+    read_subject_texts();
+    for (const SuiteVariant& kind : variant_.kinds) kinds_.emplace_back(kind, data_.card);
+    if (options_.subjects.empty()) options_.subjects = variant_.subjects;
     choose_split();
     choose_shots();
     check_subjects();
@@ -73,20 +80,25 @@ class FileExam : public Exam {
     const int64_t at = index - begins_[which];
     const DataRow& row = paper.rows->rows[static_cast<size_t>(at)];
     const CardSubject& subject = *paper.subject;
+    const Prompter& prompter = *paper.prompter;
     ExamItem item;
     item.id = fmt::format("{}/{}/{}/{}", suite_.name, subject.id, split_, row.row);
     item.subject = subject.id;
     item.row = row.row;
     item.doc = row.doc;
-    item.prompt =
-        prompter_.joined(paper.header, shots_of(paper, at), prompter_.question(row, subject));
+    item.prompt = prompter.joined(paper.header, shots_of(paper, at), prompter.item(row, subject));
     item.gold = row.gold;
+    item.golds = row.golds;
+    item.weight = prompter.weight(row, subject);
     item.shots = shots_;
-    if (!row.options.empty()) item.options = prompter_.choices(row);
-    if (protocol().task == Task::kChoose)
-      item.continuations = prompter_.continuations(row, subject);
-    if (protocol().task == Task::kGenerate) item.answer = prompter_.gold(row, subject);
-    item.aliases = prompter_.accepted(row);
+    if (!row.options.empty()) item.options = prompter.choices(row);
+    if (protocol().task == Task::kChoose) item.continuations = prompter.continuations(row, subject);
+    if (protocol().task == Task::kGenerate) item.answer = prompter.gold(row, subject);
+    item.aliases = prompter.accepted(row);
+    if (paper.protocol != &protocol()) {
+      item.extract = paper.protocol->extract;
+      item.compare = paper.protocol->compare;
+    }
     return item;
   }
 
@@ -105,6 +117,32 @@ class FileExam : public Exam {
   const ShotRules& shot_rules() const { return variant_.prompt.shots; }
   bool from_file() const { return shot_rules().pick == ShotRules::Pick::kFixed; }
   bool pool_is_own_split() const { return !from_file() && shot_rules().split == split_; }
+
+  void read_subject_texts() {
+    if (data_.card.subject_text.empty()) return;
+    for (CardSubject& subject : data_.card.subjects) {
+      const std::string path = data_.card.subject_text_file(subject);
+      if (!data_.folder.has(path)) {
+        throw fail(Code::kIo,
+                   "{}: found no such file, need the words on {} of {}. {}",
+                   data_.folder.where(path),
+                   subject.id,
+                   data_.card.name,
+                   data_.card.get.empty() ? "" : "To get it: " + data_.card.get);
+      }
+      const std::string text = data_.folder.read(path);
+      check_text(text, data_.folder.where(path));
+      const std::string& after = data_.card.subject_text_after;
+      const size_t mark = after.empty() ? 0 : text.find(after);
+      if (mark == std::string::npos) {
+        throw fail(Code::kInput,
+                   "{}: found no \"{}\", need it before the text",
+                   data_.folder.where(path),
+                   after);
+      }
+      subject.text = python_strip(std::string_view(text).substr(mark + after.size()));
+    }
+  }
 
   void choose_split() {
     split_ = options_.split.empty() ? variant_.split : options_.split;
@@ -152,6 +190,16 @@ class FileExam : public Exam {
 
   void check_subjects() {
     const std::vector<std::string> known = data_.card.subject_ids();
+    for (const SuiteVariant& kind : variant_.kinds) {
+      for (const std::string& subject : kind.subjects) {
+        if (data_.card.subject(subject) != nullptr) continue;
+        throw fail(Code::kInput,
+                   "{}: subjects: unknown \"{}\"{}",
+                   kind.at,
+                   subject,
+                   suggestion(subject, known));
+      }
+    }
     for (const std::string& subject : options_.subjects) {
       if (data_.card.subject(subject) != nullptr) continue;
       throw fail(Code::kUsage,
@@ -162,11 +210,23 @@ class FileExam : public Exam {
     }
   }
 
+  void choose_kind(Paper& paper) {
+    paper.prompter = &prompter_;
+    paper.protocol = &variant_.protocol;
+    for (size_t i = 0; i < kinds_.size(); ++i) {
+      const std::vector<std::string>& own = variant_.kinds[i].subjects;
+      if (std::find(own.begin(), own.end(), paper.subject->id) == own.end()) continue;
+      paper.prompter = &kinds_[i];
+      paper.protocol = &variant_.kinds[i].protocol;
+    }
+  }
+
   void add_paper(const SubjectRows& rows) {
     Paper paper;
     paper.rows = &rows;
     paper.subject = data_.card.subject(rows.subject);
-    paper.header = prompter_.header(*paper.subject);
+    choose_kind(paper);
+    paper.header = paper.prompter->header(*paper.subject);
     paper.items = static_cast<int64_t>(rows.rows.size());
     if (options_.limit.has_value()) paper.items = std::min(paper.items, *options_.limit);
     for (const SubjectRows& pool : pool_.subjects) {
@@ -180,7 +240,7 @@ class FileExam : public Exam {
     const size_t count = static_cast<size_t>(shots_);
     if (from_file()) {
       for (size_t i = 0; i < count; ++i) {
-        paper.ready.push_back(prompter_.fixed_shot(shot_rules().examples[i], *paper.subject));
+        paper.ready.push_back(paper.prompter->fixed_shot(shot_rules().examples[i], *paper.subject));
       }
       return;
     }
@@ -197,7 +257,7 @@ class FileExam : public Exam {
     }
     if (shot_rules().pick == ShotRules::Pick::kFirst) {
       for (size_t i = 0; i < needed; ++i) {
-        paper.ready.push_back(prompter_.shot(paper.pool->rows[i], *paper.subject));
+        paper.ready.push_back(paper.prompter->shot(paper.pool->rows[i], *paper.subject));
       }
       return;
     }
@@ -225,7 +285,8 @@ class FileExam : public Exam {
     for (const int64_t row : paper.drawn[static_cast<size_t>(at)]) {
       if (shots.size() == count) break;
       if (own && row == at) continue;
-      shots.push_back(prompter_.shot(paper.pool->rows[static_cast<size_t>(row)], *paper.subject));
+      shots.push_back(
+          paper.prompter->shot(paper.pool->rows[static_cast<size_t>(row)], *paper.subject));
     }
     return shots;
   }
@@ -277,6 +338,7 @@ class FileExam : public Exam {
   const SuiteVariant& variant_;
   OpenData data_;
   Prompter prompter_;
+  std::vector<Prompter> kinds_;  // of the variant's kinds, in its order
   std::string split_;
   int shots_ = 0;
   SplitRows rows_;

@@ -22,6 +22,7 @@ enum class ChoiceScore {
   kPerByte,    // S4: Σ lp / UTF-8 bytes of it
   kPerToken,   // Σ lp / tokens
   kWholeMean,  // S5: mean over prompt and option
+  kMass,       // S8: the share Σ exp(lp of right options) / Σ exp(lp of all) is the value
 };
 
 // Where a continuation's tokens begin; the run maps it to lm/'s Boundary by name.
@@ -70,8 +71,11 @@ struct ExamItem {
   std::vector<std::string> continuations;  // options as scored, delimiter included
   std::vector<std::string> options;        // options as shown ("A", or full texts), without it
   int gold = -1;                           // index into options; -1: this split has no labels
+  std::vector<int> golds;                  // all right options, where several may be
+  double weight = 1;                       // what it counts in averages
   std::string answer;                      // gold answer of a generative item; "" if unlabelled
   std::vector<std::string> aliases;
+  std::string extract, compare;  // of this item's kind; "": the protocol's
   int shots = 0;
 };
 

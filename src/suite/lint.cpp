@@ -21,7 +21,8 @@ struct Place {
 
 class Linter {
  public:
-  Linter(const DataCard& card, const DataFolder& folder) : card_(card), folder_(folder) {}
+  Linter(const DataCard& card, const DataFolder& folder)
+      : card_(card), folder_(folder), stem_(stem()) {}
 
   std::vector<Finding> run() {
     for (const CardSplit& split : card_.splits) {
@@ -56,13 +57,13 @@ class Linter {
         if (row.gold >= 0) ++golds[row.gold];
       }
     }
-    if (count != split.items) {
+    if (split.items > 0 && count != split.items) {
       add("count", split.id, fmt::format("found {} rows, the card says {}", count, split.items));
     }
     if (!split.sha256.empty() && split.sha256 != rows.whole_sha256) {
       add("hash", split.id, "the files are not the ones that the card pins");
     }
-    if (!card_.answer.empty() && !rows.labelled) {
+    if (card_.has_choices() && !card_.answer.empty() && !rows.labelled) {
       add("unlabelled split", split.id, "no row has a gold answer: nothing can be scored");
     }
     if (same_options && rows.labelled) check_skew(split.id, golds, options);
@@ -92,20 +93,27 @@ class Linter {
     }
   }
 
+  // The columns whose texts make an item: the card's, or its first text.
+  std::vector<std::string> stem() const {
+    if (!card_.stem.empty()) return card_.stem;
+    for (const CardColumn& column : card_.columns) {
+      const bool text =
+          column.type == CardColumn::Type::kText && column.key != card_.id &&
+          column.key != card_.answer && column.key != card_.subject_column &&
+          column.key != "file" && column.optional.empty() && !column.everywhere_optional &&
+          std::find(card_.choices.begin(), card_.choices.end(), column.key) == card_.choices.end();
+      if (text) return {column.key};
+    }
+    return {};
+  }
+
   // The texts of a row without what varies between copies: the order of its options.
   std::string key_of(const DataRow& row) const {
     std::vector<std::string> parts;
-    for (const CardColumn& column : card_.columns) {
-      const bool part =
-          column.type == CardColumn::Type::kText && column.key != card_.id &&
-          column.key != card_.answer && column.key != card_.subject_column &&
-          column.key != "file" && column.optional.empty() &&
-          std::find(card_.choices.begin(), card_.choices.end(), column.key) == card_.choices.end();
-      if (part) parts.push_back(row.doc[column.key].get<std::string>());
+    for (const std::string& column : stem_) {
+      const Json* value = at_path(row.doc, column);
+      if (value != nullptr && !value->is_null()) parts.push_back(plain_text(*value));
     }
-    // The stem of a row with options is its first text; of another one the question, too, for the
-    // rest is its answer.
-    parts.resize(std::min<size_t>(parts.size(), 1));
     std::vector<std::string> options = row.options;
     std::sort(options.begin(), options.end());
     std::string key;
@@ -144,6 +152,7 @@ class Linter {
 
   const DataCard& card_;
   const DataFolder& folder_;
+  const std::vector<std::string> stem_;
   std::vector<Finding> findings_;
   std::map<std::string, Place> seen_;
 };

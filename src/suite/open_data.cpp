@@ -35,14 +35,14 @@ DataFolder find_folder(const DataCard& card,
                        const std::optional<path>& data,
                        const std::optional<path>& beside_card) {
   if (data.has_value()) {
-    const DataFolder folder = DataFolder::on_disk(*data / card.name);
+    const DataFolder folder = DataFolder::on_disk(*data / card.folder);
     if (folder.exists()) return folder;
   }
   if (card.embedded && !beside_card.has_value()) {
     return DataFolder::embedded("datasets/" + card.name);
   }
   if (beside_card.has_value()) return DataFolder::on_disk(*beside_card);
-  const std::string place = data.has_value() ? (*data / card.name).string() : "--data";
+  const std::string place = data.has_value() ? (*data / card.folder).string() : "--data";
   throw fail(Code::kIo,
              "{}: found {}, need the data of {}. {}",
              place,

@@ -2,11 +2,15 @@
 #include "suite/prompt.h"
 
 #include <algorithm>
+#include <charconv>
 
 #include "base/error.h"
 
 namespace keju {
 namespace {
+
+// Between the answers that an `accept` template gives (ASCII's unit separator).
+constexpr char kAnswerSeparator = '\x1f';
 
 Json subject_json(const CardSubject& subject) {
   Json json = Json::object();
@@ -15,6 +19,7 @@ Json subject_json(const CardSubject& subject) {
   json["en"] = subject.name_en;
   json["name"] = subject.language == "en" ? subject.name_en : subject.name_zh;
   json["language"] = subject.language;
+  json["text"] = subject.text;
   return json;
 }
 
@@ -51,14 +56,22 @@ Prompter::Prompter(const SuiteVariant& variant, const DataCard& card)
       card_(card),
       header_(variant.prompt.header),
       question_(variant.prompt.question),
+      item_(variant.prompt.item),
       answer_(variant.prompt.answer),
       delimiter_(variant.prompt.delimiter),
-      gold_(variant.prompt.gold) {
+      gold_(variant.prompt.gold),
+      weight_(variant.prompt.weight),
+      option_(variant.prompt.option) {
+  const std::string& accept = variant.prompt.accept;
+  if (accept.find("{{") != std::string::npos) accept_ = PromptTemplate({accept, variant.at});
+  for (const auto& [pattern, with] : variant.prompt.replace) {
+    replace_.emplace_back(Pattern(pattern, variant.at), with);
+  }
   check_rules();
   check_variables(header_, {"subject"});
   check_variables(delimiter_, {"subject"});
   std::vector<std::string> known = {"subject"};
-  if (!card.choices.empty()) known.insert(known.end(), {"options", "letters"});
+  if (card.has_choices()) known.insert(known.end(), {"options", "letters"});
   for (const CardColumn& column : card.columns) {
     if (contains({"subject", "options", "letters", "letter", "option"}, column.key)) {
       throw fail(
@@ -69,19 +82,27 @@ Prompter::Prompter(const SuiteVariant& variant, const DataCard& card)
     }
     known.push_back(column.key);
   }
+  // What a card lets pass unnamed may stand in templates, too; only rendering can tell.
+  any_variable_ = card.others;
   check_variables(question_, known);
-  check_variables(gold_, known);
+  check_variables(item_, known);
+  check_variables(weight_, known);
+  std::vector<std::string> of_gold = known;
+  if (card.has_choices()) of_gold.insert(of_gold.end(), {"letter", "option"});
+  check_variables(gold_, of_gold);
+  check_variables(option_, of_gold);
+  check_variables(accept_, known);
   if (variant.prompt.shots.pick == ShotRules::Pick::kFixed) {
     check_examples();
     return;
   }
-  if (!card.choices.empty()) known.insert(known.end(), {"letter", "option"});
+  if (card.has_choices()) known.insert(known.end(), {"letter", "option"});
   check_variables(answer_, known);
 }
 
 void Prompter::check_variables(const PromptTemplate& text, std::vector<std::string> known) const {
   for (const std::string& name : text.variables()) {
-    if (contains(known, name)) continue;
+    if (any_variable_ || contains(known, name)) continue;
     throw fail(Code::kInput,
                "{}: template: unknown variable \"{}\" with data set \"{}\"{}",
                text.at(),
@@ -94,7 +115,7 @@ void Prompter::check_variables(const PromptTemplate& text, std::vector<std::stri
 void Prompter::check_rules() const {
   const Protocol& protocol = variant_.protocol;
   const PromptRules& prompt = variant_.prompt;
-  if (protocol.task == Task::kChoose && (card_.choices.empty() || card_.answer.empty())) {
+  if (protocol.task == Task::kChoose && (!card_.has_choices() || card_.answer.empty())) {
     throw fail(Code::kInput,
                "{}: task: found \"choose\", need a data set with choices; \"{}\" has none",
                variant_.at,
@@ -109,9 +130,10 @@ void Prompter::check_rules() const {
   if (protocol.task == Task::kGenerate && prompt.shots.count > 0 && prompt.answer.text.empty()) {
     throw fail(Code::kInput, "{}: answer: found nothing, need it for worked examples", variant_.at);
   }
-  if (!prompt.accept.empty()) {
-    const CardColumn* column = card_.column(prompt.accept);
-    if (column == nullptr || column->type != CardColumn::Type::kList) {
+  if (!prompt.accept.empty() && accept_.empty()) {
+    const CardColumn* column = card_.column(prompt.accept.substr(0, prompt.accept.find('.')));
+    if (column == nullptr ||
+        (column->type != CardColumn::Type::kList && column->type != CardColumn::Type::kAny)) {
       throw fail(Code::kInput,
                  "{}: accept: found \"{}\", need a column of lists",
                  variant_.at,
@@ -144,19 +166,47 @@ Json Prompter::context(const DataRow& row, const CardSubject& subject) const {
   return context;
 }
 
+void Prompter::add_gold(Json& values, const DataRow& row) {
+  if (row.gold < 0) return;
+  values["letter"] = std::string(1, static_cast<char>('A' + row.gold));
+  values["option"] = row.options[static_cast<size_t>(row.gold)];
+}
+
 std::string Prompter::header(const CardSubject& subject) const {
   Json context = Json::object();
   context["subject"] = subject_json(subject);
   return header_.render(context);
 }
 
+std::string Prompter::replaced(std::string text) const {
+  for (const auto& [pattern, with] : replace_) text = pattern.replace(text, with);
+  return text;
+}
+
 std::string Prompter::question(const DataRow& row, const CardSubject& subject) const {
-  return question_.render(context(row, subject));
+  return replaced(question_.render(context(row, subject)));
+}
+
+std::string Prompter::item(const DataRow& row, const CardSubject& subject) const {
+  return item_.empty() ? question(row, subject) : replaced(item_.render(context(row, subject)));
+}
+
+double Prompter::weight(const DataRow& row, const CardSubject& subject) const {
+  if (weight_.empty()) return 1;
+  const std::string text = weight_.render(context(row, subject));
+  double value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error == std::errc() && end == text.data() + text.size() && value > 0) return value;
+  throw fail(Code::kInput,
+             "{}: weight: found \"{}\" for {}, need a number above 0",
+             weight_.at(),
+             text,
+             row.at);
 }
 
 std::string Prompter::shot(const DataRow& row, const CardSubject& subject) const {
   Json values = context(row, subject);
-  std::string text = question_.render(values);
+  std::string text = question(row, subject);
   if (!row.options.empty() && row.gold < 0) {
     throw fail(
         Code::kInput, "{}: {}: found none, need one in a worked example", row.at, card_.answer);
@@ -164,10 +214,7 @@ std::string Prompter::shot(const DataRow& row, const CardSubject& subject) const
   if (variant_.protocol.task == Task::kChoose) {
     return text + continuations(row, subject)[static_cast<size_t>(row.gold)];
   }
-  if (!row.options.empty()) {
-    values["letter"] = std::string(1, static_cast<char>('A' + row.gold));
-    values["option"] = row.options[static_cast<size_t>(row.gold)];
-  }
+  add_gold(values, row);
   return text + answer_.render(values);
 }
 
@@ -190,8 +237,23 @@ std::string Prompter::joined(const std::string& header,
 }
 
 std::vector<std::string> Prompter::choices(const DataRow& row) const {
-  return variant_.prompt.choice == PromptRules::Choice::kText ? row.options
-                                                              : letters(row.options.size());
+  const bool spelt = !option_.empty();
+  if (!spelt && variant_.prompt.choice == PromptRules::Choice::kLetter) {
+    return letters(row.options.size());
+  }
+  std::vector<std::string> out;
+  if (spelt) {
+    const std::vector<std::string> names = letters(row.options.size());
+    Json values = row.doc;
+    for (size_t i = 0; i < names.size(); ++i) {
+      values["letter"] = names[i];
+      values["option"] = row.options[i];
+      out.push_back(option_.render(values));
+    }
+    return out;
+  }
+  for (const std::string& option : row.options) out.push_back(replaced(option));
+  return out;
 }
 
 std::vector<std::string> Prompter::continuations(const DataRow& row,
@@ -211,13 +273,32 @@ std::string Prompter::gold(const DataRow& row, const CardSubject& subject) const
   for (const std::string& name : gold_.variables()) {
     if (card_.column(name) != nullptr && !row.doc.contains(name)) return "";
   }
-  return gold_.render(context(row, subject));
+  Json values = context(row, subject);
+  add_gold(values, row);
+  for (const std::string& name : gold_.variables()) {
+    if (!values.contains(name)) return "";  // a row without a label
+  }
+  return gold_.render(values);
 }
 
 std::vector<std::string> Prompter::accepted(const DataRow& row) const {
+  if (!accept_.empty()) {
+    std::vector<std::string> out;
+    std::string text = accept_.render(row.doc);
+    for (size_t at = 0; at < text.size();) {
+      const size_t end = std::min(text.find(kAnswerSeparator, at), text.size());
+      if (end > at) out.push_back(text.substr(at, end - at));
+      at = end + 1;
+    }
+    return out;
+  }
   const std::string& key = variant_.prompt.accept;
-  if (key.empty() || !row.doc.contains(key)) return {};
-  return row.doc[key].get<std::vector<std::string>>();
+  if (key.empty()) return {};
+  const Json* list = at_path(row.doc, key);
+  std::vector<std::string> out;
+  if (list == nullptr || !list->is_array()) return out;
+  for (const Json& entry : *list) out.push_back(plain_text(entry));
+  return out;
 }
 
 }  // namespace keju

@@ -4,10 +4,12 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/json.h"
 #include "suite/card.h"
+#include "suite/pattern.h"
 #include "suite/rows.h"
 #include "suite/suite_file.h"
 #include "text/template.h"
@@ -45,6 +47,10 @@ class Prompter {
 
   std::string header(const CardSubject& subject) const;
   std::string question(const DataRow& row, const CardSubject& subject) const;
+  // The item that is asked; its question where the protocol has no other words for it.
+  std::string item(const DataRow& row, const CardSubject& subject) const;
+  // What the item counts in averages. Errors: Error(kInput) for a template that gives no number.
+  double weight(const DataRow& row, const CardSubject& subject) const;
   // A worked example whole, without what joins it to the next.
   std::string shot(const DataRow& row, const CardSubject& subject) const;
   std::string fixed_shot(const Json& example, const CardSubject& subject) const;
@@ -59,13 +65,17 @@ class Prompter {
 
  private:
   Json context(const DataRow& row, const CardSubject& subject) const;
+  std::string replaced(std::string text) const;
+  static void add_gold(Json& values, const DataRow& row);
   void check_variables(const PromptTemplate& text, std::vector<std::string> known) const;
   void check_rules() const;
   void check_examples() const;
 
   const SuiteVariant& variant_;
   const DataCard& card_;
-  PromptTemplate header_, question_, answer_, delimiter_, gold_;
+  PromptTemplate header_, question_, item_, answer_, delimiter_, gold_, weight_, option_, accept_;
+  std::vector<std::pair<Pattern, std::string>> replace_;
+  bool any_variable_ = false;
 };
 
 }  // namespace keju

@@ -16,7 +16,8 @@ struct DataRow {
   std::string at;                    // "cmmlu/test/agronomy.csv:7"
   Json doc;                          // the columns, in the order of the file, under the card's keys
   std::vector<std::string> options;  // texts of the choices; empty if the data set has none
-  int gold = -1;                     // index into options; -1: not labelled
+  int gold = -1;                     // index into options, the first of several; -1: not labelled
+  std::vector<int> golds;            // all right options
 };
 
 struct SubjectRows {

@@ -1,17 +1,25 @@
 // SPDX-License-Identifier: MIT
 #include "suite/rules.h"
 
+#include <algorithm>
+
 namespace keju {
 
 const std::vector<std::string>& extract_rules() {
   static const std::vector<std::string> rules = {
+      "agieval_cloze",
       "answer_letter_colon",
       "boxed",
+      "capital_letters",
       "choice_letter",
       "cmath",
       "final_answer",
       "first_capital",
       "first_line",
+      "gaokao_five",
+      "gaokao_multi",
+      "gaokao_questions",
+      "gaokao_single",
       "gsm8k_cot_strict",
       "gsm8k_flexible",
       "gsm8k_strict",
@@ -26,15 +34,66 @@ const std::vector<std::string>& extract_rules() {
 
 const std::vector<std::string>& compare_rules() {
   static const std::vector<std::string> rules = {
-      "answer_equal",
-      "cmath",
-      "letter_equal",
-      "lm_eval_exact",
-      "number_equal",
-      "opencompass_number",
-      "text_equal",
+      "answer_equal",  "bleu_char",          "cmath",         "cmrc_exact",
+      "cmrc_f1",       "drop_exact",         "drop_f1",       "gaokao_each",
+      "gaokao_multi",  "gaokao_questions",   "holds_gold",    "letter_equal",
+      "letters_equal", "lm_eval_exact",      "lm_eval_plain", "math_equal",
+      "number_equal",  "opencompass_number", "rouge_1_char",  "rouge_2_char",
+      "rouge_l_char",  "squad_exact",        "squad_f1",      "text_equal",
   };
   return rules;
+}
+
+std::vector<PatternStep> pattern_steps(std::string_view rule) {
+  constexpr std::string_view kFirst = "first:", kLast = "last:";
+  std::vector<PatternStep> steps;
+  while (!rule.empty()) {
+    const size_t end = std::min(rule.find('\n'), rule.size());
+    std::string_view line = rule.substr(0, end);
+    rule.remove_prefix(std::min(end + 1, rule.size()));
+    if (line.empty()) continue;
+    const bool last = line.starts_with(kLast);
+    if (!last && !line.starts_with(kFirst)) return {};
+    line.remove_prefix(last ? kLast.size() : kFirst.size());
+    steps.push_back({std::string(line), last});
+  }
+  return steps;
+}
+
+std::optional<ExactMatch> exact_match_rule(std::string_view rule) {
+  constexpr std::string_view kName = "exact_match", kIgnore = "ignore:";
+  if (!rule.starts_with(kName)) return std::nullopt;
+  rule.remove_prefix(kName.size());
+  ExactMatch match;
+  while (!rule.empty()) {
+    if (rule.front() != '\n') return std::nullopt;
+    rule.remove_prefix(1);
+    const size_t end = std::min(rule.find('\n'), rule.size());
+    const std::string_view line = rule.substr(0, end);
+    rule.remove_prefix(end);
+    if (line == "ignore_case") {
+      match.ignore_case = true;
+    } else if (line == "ignore_punctuation") {
+      match.ignore_punctuation = true;
+    } else if (line == "ignore_numbers") {
+      match.ignore_numbers = true;
+    } else if (line.starts_with(kIgnore)) {
+      match.ignore.emplace_back(line.substr(kIgnore.size()));
+    } else {
+      return std::nullopt;
+    }
+  }
+  return match;
+}
+
+AlsoRule also_rule(const std::string& entry) {
+  constexpr std::string_view kBy = " by ";
+  const size_t at = entry.rfind(kBy);
+  if (at == std::string::npos) return {entry, ""};
+  const std::string compare = entry.substr(at + kBy.size());
+  const std::vector<std::string>& known = compare_rules();
+  if (std::find(known.begin(), known.end(), compare) == known.end()) return {entry, ""};
+  return {entry.substr(0, at), compare};
 }
 
 }  // namespace keju

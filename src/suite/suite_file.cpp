@@ -10,6 +10,7 @@
 #include "base/mapped_file.h"
 #include "base/sha256.h"
 #include "suite/embedded.h"
+#include "suite/pattern.h"
 #include "suite/rules.h"
 
 namespace keju {
@@ -40,7 +41,8 @@ const Names<ChoiceScore> kScores = {{"sum", ChoiceScore::kSum},
                                     {"per_char", ChoiceScore::kPerChar},
                                     {"per_byte", ChoiceScore::kPerByte},
                                     {"per_token", ChoiceScore::kPerToken},
-                                    {"whole_mean", ChoiceScore::kWholeMean}};
+                                    {"whole_mean", ChoiceScore::kWholeMean},
+                                    {"mass", ChoiceScore::kMass}};
 const Names<OptionToken> kOptionTokens = {{"retokenize", OptionToken::kRetokenize},
                                           {"separate", OptionToken::kSeparate},
                                           {"separate_last", OptionToken::kSeparateLast},
@@ -56,7 +58,8 @@ const Names<ShotRules::Pick> kPicks = {{"first", ShotRules::Pick::kFirst},
 const std::vector<std::string> kVariantKeys = {
     "task",      "split",   "shots",        "header",       "question", "answer", "choice",
     "delimiter", "join",    "join_item",    "option_token", "score",    "also",   "average",
-    "generate",  "extract", "also_extract", "compare",      "gold",     "accept"};
+    "generate",  "extract", "also_extract", "compare",      "gold",     "accept", "subjects",
+    "item",      "weight",  "replace",      "option",       "kinds"};
 
 std::vector<std::string> with(std::vector<std::string> keys,
                               std::initializer_list<const char*> more) {
@@ -80,6 +83,30 @@ std::string rule(const Yaml& node, std::string_view key, const std::vector<std::
                suggestion(node.text(), known));
   }
   return node.text();
+}
+
+// A rule by its name, or spelled out as patterns, which are tried here so that a wrong one is known
+// before anything runs.
+std::string extract_rule(const Yaml& node) {
+  const std::vector<PatternStep> steps = pattern_steps(node.text());
+  if (steps.empty()) return rule(node, "extract", extract_rules());
+  for (const PatternStep& step : steps) Pattern(step.pattern, node.at());
+  return node.text();
+}
+
+std::string compare_rule(const Yaml& node) {
+  const std::optional<ExactMatch> exact = exact_match_rule(node.text());
+  if (!exact.has_value()) return rule(node, "compare", compare_rules());
+  for (const std::string& pattern : exact->ignore) Pattern(pattern, node.at());
+  return node.text();
+}
+
+// A rule, or a map of a rule and its own comparison.
+std::string also_extract_rule(const Yaml& node) {
+  if (node.kind() != Yaml::Kind::kMap) return extract_rule(node);
+  node.only({"extract", "compare"});
+  return extract_rule(node.get("extract")) + " by " +
+         rule(node.get("compare"), "compare", compare_rules());
 }
 
 int64_t bounded(const Yaml& node, std::string_view key, int64_t low, int64_t high) {
@@ -131,6 +158,21 @@ void read_shots(const Yaml& node, ShotRules& shots) {
   }
 }
 
+void read_replace(const Yaml& node, PromptRules& prompt) {
+  prompt.replace.clear();
+  for (const Yaml& entry : node.list()) {
+    const std::vector<Yaml>& pair = entry.list();
+    if (pair.size() != 2) {
+      throw fail(Code::kInput,
+                 "{}: replace: found {} texts, need a pattern and what takes its place",
+                 entry.at(),
+                 pair.size());
+    }
+    Pattern(pair[0].text(), pair[0].at());
+    prompt.replace.emplace_back(pair[0].text(), pair[1].text());
+  }
+}
+
 void read_generate(const Yaml& node, GenerateSettings& settings) {
   node.only({"max_tokens", "temperature", "top_p", "stop"});
   if (const Yaml* value = node.find("max_tokens")) {
@@ -162,7 +204,12 @@ void apply(const Yaml& map, SuiteVariant& variant) {
   if (const Yaml* node = map.find("shots")) read_shots(*node, prompt.shots);
   read_template(map, "header", prompt.header);
   read_template(map, "question", prompt.question);
+  read_template(map, "item", prompt.item);
+  read_template(map, "option", prompt.option);
   read_template(map, "answer", prompt.answer);
+  read_template(map, "weight", prompt.weight);
+  if (const Yaml* node = map.find("replace")) read_replace(*node, prompt);
+  if (const Yaml* node = map.find("subjects")) variant.subjects = text_list(*node);
   read_template(map, "delimiter", prompt.delimiter);
   read_template(map, "gold", prompt.gold);
   if (const Yaml* node = map.find("choice")) prompt.choice = named(*node, "choice", kChoices);
@@ -180,16 +227,16 @@ void apply(const Yaml& map, SuiteVariant& variant) {
   if (const Yaml* node = map.find("average")) protocol.average = named(*node, "average", kAverages);
   if (const Yaml* node = map.find("generate")) read_generate(*node, protocol.generate);
   if (const Yaml* node = map.find("extract")) {
-    protocol.extract = rule(*node, "extract", extract_rules());
+    protocol.extract = extract_rule(*node);
   }
   if (const Yaml* node = map.find("also_extract")) {
     protocol.also_extract.clear();
     for (const Yaml& entry : node->list()) {
-      protocol.also_extract.push_back(rule(entry, "also_extract", extract_rules()));
+      protocol.also_extract.push_back(also_extract_rule(entry));
     }
   }
   if (const Yaml* node = map.find("compare")) {
-    protocol.compare = rule(*node, "compare", compare_rules());
+    protocol.compare = compare_rule(*node);
   }
 }
 
@@ -208,10 +255,40 @@ void check_variant(const SuiteVariant& variant) {
   need(!protocol.compare.empty(), variant, "compare", "to judge the answer");
 }
 
+// Kinds differ in words and in how answers are read; what a run has once stays the variant's.
+const std::vector<std::string> kKindKeys = {"subjects",
+                                            "header",
+                                            "question",
+                                            "item",
+                                            "answer",
+                                            "delimiter",
+                                            "gold",
+                                            "weight",
+                                            "accept",
+                                            "extract",
+                                            "compare",
+                                            "replace"};
+
+void read_kinds(const Yaml& list, SuiteVariant& variant) {
+  std::vector<SuiteVariant> kinds;
+  for (const Yaml& node : list.list()) {
+    node.only(kKindKeys);
+    SuiteVariant kind = variant;
+    kind.kinds.clear();
+    kind.at = node.at();
+    apply(node, kind);
+    kind.subjects = text_list(node.get("subjects"));
+    check_variant(kind);
+    kinds.push_back(std::move(kind));
+  }
+  variant.kinds = std::move(kinds);
+}
+
 SuiteVariant read_variant(const SuiteFile& suite,
                           const std::string& name,
                           const Yaml& node,
-                          const SuiteVariant& defaults) {
+                          const SuiteVariant& defaults,
+                          const Yaml* kinds) {
   node.only(with(kVariantKeys, {"about", "aliases"}));
   SuiteVariant variant = defaults;
   variant.at = node.at();
@@ -221,6 +298,8 @@ SuiteVariant read_variant(const SuiteFile& suite,
   if (const Yaml* aliases = node.find("aliases")) variant.aliases = text_list(*aliases);
   apply(node, variant);
   variant.protocol.default_shots = variant.prompt.shots.count;
+  if (const Yaml* own = node.find("kinds")) kinds = own;
+  if (kinds != nullptr) read_kinds(*kinds, variant);
   check_variant(variant);
   return variant;
 }
@@ -231,7 +310,7 @@ void read_variants(const Yaml& root, SuiteFile& suite) {
   apply(root, defaults);
   std::set<std::string> taken;
   for (const auto& [name, node] : root.get("protocols").items()) {
-    SuiteVariant variant = read_variant(suite, name, node, defaults);
+    SuiteVariant variant = read_variant(suite, name, node, defaults, root.find("kinds"));
     std::vector<std::string> names = variant.aliases;
     names.push_back(name);
     for (const std::string& each : names) {

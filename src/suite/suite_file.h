@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/json.h"
@@ -36,15 +37,21 @@ struct ShotRules {
 };
 
 // How prompts are put together:
-//   header · (question · answer · join) for each shot, the last time with join_item · question
+//   header · (question · answer · join) for each shot, the last time with join_item · item
+// where item is the question in other words, or the question itself.
 // For Task::kChoose the answer of a shot is its gold continuation, delimiter · choice.
 struct PromptRules {
   enum class Choice { kLetter, kText };
-  TemplateSource header, question, answer, delimiter, gold;
+  TemplateSource header, question, item, answer, delimiter, gold, weight;
+  TemplateSource option;  // how a choice is spelt where neither letter nor text is enough
   Choice choice = Choice::kLetter;
   std::string join = "\n\n";
   std::optional<std::string> join_item;
-  std::string accept;  // column with further right answers; "" if none
+  // Patterns and what takes their places, in order, in the rendered question and in each choice.
+  std::vector<std::pair<std::string, std::string>> replace;
+  // Further right answers: the column that lists them, or a template that gives them with U+001F
+  // between; "" if there are none.
+  std::string accept;
   ShotRules shots;
 };
 
@@ -53,6 +60,10 @@ struct SuiteVariant {
   Protocol protocol;
   std::vector<std::string> aliases;  // "oc-ppl-8b9c76"
   std::string split;
+  std::vector<std::string> subjects;  // empty: all of the data set
+  // Subjects that are asked or read in another way: each is the variant with what differs, and its
+  // `subjects` say for whom.
+  std::vector<SuiteVariant> kinds;
   PromptRules prompt;
   std::string at;
 };

@@ -51,7 +51,9 @@ TEST(Extract, LabelledTable) {
                 tally.right,
                 tally.expected);
   }
-  EXPECT_EQ(tallies.size(), extract_rules().size()) << "a rule without a case";
+  for (const std::string& rule : extract_rules()) {
+    EXPECT_TRUE(tallies.contains(rule)) << rule << " has no case";
+  }
 }
 
 TEST(Extract, EveryNamedRuleIsThere) {

@@ -71,6 +71,23 @@ TEST(Choices, EachRuleDividesByItsOwnLength) {
   EXPECT_DOUBLE_EQ(of(ChoiceScore::kWholeMean).option_scores[2], -6);
 }
 
+TEST(Choices, MassIsTheRightOptionsShare) {
+  ExamItem several = item();
+  several.golds = {1, 2};
+  const Scored mass =
+      scored(score_item(several, protocol(ChoiceScore::kMass), response({-4, -6, -7})));
+  const double right = std::exp(-6) + std::exp(-7);
+  EXPECT_NEAR(mass.value, right / (right + std::exp(-4)), 1e-15);
+  EXPECT_EQ(mass.choice, 0);
+  // Sentences whose probabilities a double cannot hold.
+  const Scored tiny =
+      scored(score_item(several, protocol(ChoiceScore::kMass), response({-2000, -2000, -3000})));
+  EXPECT_NEAR(tiny.value, 0.5, 1e-15);
+  // Any of the right ones is right.
+  EXPECT_EQ(scored(score_item(several, protocol(ChoiceScore::kSum), response({-9, -8, -7}))).value,
+            1);
+}
+
 TEST(Choices, AlsoHoldsTheOtherRulesInTheirOrder) {
   Protocol rules = protocol(ChoiceScore::kSum);
   rules.also = {ChoiceScore::kPerToken, ChoiceScore::kPerByte};
@@ -234,11 +251,70 @@ TEST(Compare, Cmath) {
   EXPECT_FALSE(match("1/0", "5"));
 }
 
+// Worked by hand.
+TEST(Compare, SharesOfATextByCharacters) {
+  // 今天天气好 / 今天天气很好: common subsequence 5 of 5 and 6; four bigrams against five, three
+  // common.
+  EXPECT_DOUBLE_EQ(grade("rouge_l_char", "今天天气好", "今天天气很好"), 2.0 * 5 / (5 + 6));
+  EXPECT_DOUBLE_EQ(grade("rouge_1_char", "今天天气好", "今天天气很好"), 2.0 * 5 / (5 + 6));
+  EXPECT_DOUBLE_EQ(grade("rouge_2_char", "今天天气好", "今天天气很好"), 2.0 * 3 / (4 + 5));
+  // Counts are clipped: three 天 against two.
+  EXPECT_DOUBLE_EQ(grade("rouge_1_char", "天天天", "天天"), 2.0 * 2 / (3 + 2));
+  EXPECT_DOUBLE_EQ(grade("rouge_1_char", "甲 乙", "甲乙"), 1);
+  EXPECT_DOUBLE_EQ(grade("rouge_l_char", "", "甲"), 0);
+  // Precisions 2/2, (1+1)/(1+1), (0+1)/(0+1) twice; half as long as the reference.
+  EXPECT_NEAR(grade("bleu_char", "甲乙", "甲乙丙丁"), std::exp(1 - 2.0), 1e-12);
+  EXPECT_DOUBLE_EQ(grade("bleu_char", "甲乙丙丁", "甲乙丙丁"), 1);
+  EXPECT_DOUBLE_EQ(grade("bleu_char", "戊", "甲乙"), 0);
+}
+
+TEST(Compare, ReadingComprehension) {
+  EXPECT_EQ(grade("squad_exact", "The  Norman conquest.", "norman Conquest"), 1);
+  EXPECT_DOUBLE_EQ(grade("squad_f1", "the big cat", "a cat sat"), 2.0 * 1 / (2 + 2));
+  EXPECT_EQ(grade("cmrc_exact", "《红楼梦》。", "红楼梦"), 1);
+  EXPECT_EQ(grade("cmrc_exact", "红楼梦……", "红楼梦"), 0) << "ellipses survive in the script";
+  // The longest run common to both is 于1998年 (two tokens and 1998): 于, 1998, 年.
+  EXPECT_DOUBLE_EQ(grade("cmrc_f1", "成立于1998年", "始建于1998年"), 2.0 * 3 / (5 + 5));
+  EXPECT_DOUBLE_EQ(grade("squad_f1", "x", "y", {"z", "x"}), 1) << "the best of the accepted";
+  EXPECT_EQ(grade("drop_exact", "the 2.0 yards", "2 yards"), 1);
+  EXPECT_EQ(grade("drop_f1", "3 yards", "2 yards"), 0) << "another number";
+  EXPECT_DOUBLE_EQ(grade("drop_f1", "red fox", "red fox\nblue hen"), 0.5);
+}
+
+TEST(Compare, Letters) {
+  EXPECT_EQ(grade("letters_equal", "DB", "BD"), 1);
+  EXPECT_EQ(grade("letters_equal", "B", "BD"), 0);
+  EXPECT_DOUBLE_EQ(grade("gaokao_multi", "B", "BD"), 0.5);
+  EXPECT_DOUBLE_EQ(grade("gaokao_multi", "BC", "BD"), 0);
+  EXPECT_DOUBLE_EQ(grade("gaokao_each", "ABCDE", "ABCED"), 0.6);
+  EXPECT_DOUBLE_EQ(grade("gaokao_each", "ABCD", "ABCED"), 0);
+  EXPECT_DOUBLE_EQ(grade("gaokao_questions", "AB|AB", "AC"), 0.5);
+  EXPECT_DOUBLE_EQ(grade("gaokao_questions", "A|AC", "AC"), 1) << "the second reading";
+}
+
+// Pairs of MATH's own test of its normal form.
+TEST(Compare, MathForm) {
+  for (const auto& [a, b] : {std::pair{"\\frac12", "\\frac{1}{2}"},
+                             {"0.5", "\\dfrac{1}{2}"},
+                             {"3/4", "\\tfrac{3}{4}"},
+                             {"x = 5", "5"},
+                             {"\\sqrt3", "\\sqrt{3}"},
+                             {"\\left(1, 2\\right)", "(1,2)"},
+                             {"90^\\circ", "90"},
+                             {".25", "0.25"},
+                             {"10\\%", "10"}}) {
+    EXPECT_EQ(grade("math_equal", a, b), 1) << a << " and " << b;
+  }
+  EXPECT_EQ(grade("math_equal", "\\frac{1}{3}", "\\frac{1}{2}"), 0);
+}
+
 TEST(Compare, EveryNamedRuleIsThere) {
   for (const std::string& rule : compare_rules()) {
-    EXPECT_NO_THROW(answers_match(rule, "1", "1")) << rule;
-    EXPECT_TRUE(answers_match(rule, "1", "1")) << rule;
-    EXPECT_FALSE(answers_match(rule, "1", "2")) << rule;
+    const char* one = rule == "letters_equal" ? "A" : "1";
+    const char* other = rule == "letters_equal" ? "B" : "2";
+    EXPECT_NO_THROW(answers_match(rule, one, one)) << rule;
+    EXPECT_TRUE(answers_match(rule, one, one)) << rule;
+    EXPECT_FALSE(answers_match(rule, one, other)) << rule;
   }
   EXPECT_THROW(answers_match("equal", "1", "1"), Error);
 }

@@ -4,11 +4,14 @@
 #include <gtest/gtest.h>
 
 #include <fstream>
+#include <map>
+#include <set>
 
 #include "base/error.h"
 #include "base/json.h"
 #include "base/mapped_file.h"
 #include "base/sha256.h"
+#include "base/utf8.h"
 #include "suite/exam.h"
 #include "tests/support/require.h"
 #include "tests/support/temp_folder.h"
@@ -291,6 +294,48 @@ TEST(Golden, Cmath) {
   EXPECT_EQ(Exam::open(options)->item(0).prompt,
             "芳芳买了一本书有99页，看了90页，她还剩多少页没有看？\n"
             "请一步一步推理，最后将答案放在\\boxed{}中。");
+}
+
+// First items on the real data, against texts that scripts/golden_prompts.py puts together from the
+// protocols' descriptions. Only their hashes are kept: the licences forbid the texts.
+TEST(Golden, FirstPromptsOfEverySuiteOnTheRealData) {
+  KEJU_NEED(shared);
+  std::ifstream file("tests/suite/golden_prompts.jsonl");
+  std::set<std::string> seen;
+  int number = 0;
+  for (std::string line; std::getline(file, line);) {
+    const Json golden = parse_json(line, fmt::format("golden_prompts.jsonl:{}", ++number));
+    ExamOptions options;
+    options.suite = golden["suite"].get<std::string>();
+    options.data = shared_dir() / "data";
+    options.protocol = golden["protocol"].get<std::string>();
+    options.subjects = {golden["subject"].get<std::string>()};
+    options.limit = 1;
+    seen.insert(options.suite + "/" + options.protocol);
+    const auto exam = Exam::open(options);
+    ASSERT_EQ(exam->size(), 1) << line;
+    const ExamItem item = exam->item(0);
+    EXPECT_EQ(count_code_points(item.prompt), golden["characters"].get<size_t>()) << line;
+    EXPECT_EQ(sha256_hex(item.prompt), golden["prompt_sha256"].get<std::string>()) << line << "\n"
+                                                                                   << item.prompt;
+    if (!golden["continuations"].is_null()) {
+      EXPECT_EQ(item.continuations, golden["continuations"].get<std::vector<std::string>>())
+          << line;
+      EXPECT_EQ(item.gold, golden["gold"].get<int>()) << line;
+    }
+    if (!golden["answer_sha256"].is_null()) {
+      EXPECT_EQ(sha256_hex(item.answer), golden["answer_sha256"].get<std::string>()) << line << "\n"
+                                                                                     << item.answer;
+    }
+  }
+  // The two chains of examples of gsm8k are pinned above, by their text.
+  seen.insert({"gsm8k/lm-eval-cot", "gsm8k/opencompass"});
+  for (const char* suite :
+       {"ceval", "cmmlu", "gsm8k", "cmath", "cmath-distractor", "agieval", "gaokao", "c3"}) {
+    for (const Protocol& protocol : suite_protocols(suite)) {
+      EXPECT_TRUE(seen.contains(protocol.id)) << protocol.id << " has no golden prompt";
+    }
+  }
 }
 
 }  // namespace
