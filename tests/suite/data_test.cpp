@@ -84,7 +84,17 @@ TEST(RealData, CmmluTotals) {
 // Per-subject counts of the cards, which tests of totals alone would not pin.
 TEST(RealData, CardsAgreeWithTheFiles) {
   KEJU_NEED(shared);
-  for (const char* name : {"ceval", "cmmlu", "gsm8k", "cmath"}) {
+  for (const char* name : {"ceval",
+                           "cmmlu",
+                           "gsm8k",
+                           "cmath",
+                           "cmath-distractor",
+                           "agieval",
+                           "gaokao",
+                           "c3",
+                           "chinese_simpleqa",
+                           "alignbench",
+                           "humaneval"}) {
     const OpenData data = open_dataset(name, shared_dir() / "data");
     for (const Finding& finding : lint(data.card, data.folder)) {
       EXPECT_NE(finding.kind, "count") << finding.at << ": " << finding.message;
@@ -108,10 +118,52 @@ TEST(RealData, CardsHaveEverySubjectOnce) {
         const auto items = subject.items.find(split.id);
         if (items != subject.items.end()) sum += items->second;
       }
+      // Cards of users' own files pin no hashes, and not always the subjects' counts.
+      if (split.sha256.empty()) {
+        EXPECT_TRUE(sum == 0 || sum == split.items) << name << " " << split.id;
+        continue;
+      }
       EXPECT_EQ(sum, split.items) << name << " " << split.id;
       EXPECT_EQ(split.sha256.size(), 64u) << name << " " << split.id;
     }
   }
+}
+
+// Figures of protocols: items of each examination, questions and points of GAOKAO-Bench.
+TEST(RealData, ExaminationTotals) {
+  KEJU_NEED(shared);
+  const auto agieval = open("agieval");
+  EXPECT_EQ(agieval->subjects().size(), 21u);
+  EXPECT_EQ(agieval->size(), 8269);
+  EXPECT_EQ(agieval->item(0).weight, 1);
+  const auto gaokao = open("gaokao");
+  EXPECT_EQ(gaokao->size(), 1781);
+  size_t questions = 0;
+  std::map<std::string, double> points;
+  for (int64_t i = 0; i < gaokao->size(); ++i) {
+    const ExamItem item = gaokao->item(i);
+    points[item.subject] += item.weight;
+    questions += item.subject == "physics" ? 1 : item.answer.size();
+  }
+  EXPECT_EQ(questions, 2944u);
+  const std::map<std::string, double> published = {{"mathematics_2", 1090},
+                                                   {"mathematics_1", 1070},
+                                                   {"history", 1148},
+                                                   {"biology", 900},
+                                                   {"politics", 1280},
+                                                   {"physics", 384},
+                                                   {"chemistry", 744},
+                                                   {"english_mcqs", 105},
+                                                   {"chinese_modern_lit", 261},
+                                                   {"english_blanks", 900},
+                                                   {"english_cloze", 260},
+                                                   {"geography", 380},
+                                                   {"english_reading", 940},
+                                                   {"chinese_usage", 240}};
+  EXPECT_EQ(points, published);
+  EXPECT_EQ(open("c3")->size(), 3816);
+  EXPECT_EQ(open("c3", "test")->size(), 1890 + 2002);
+  EXPECT_EQ(open("cmath-distractor")->size(), 360);
 }
 
 TEST(RealData, MathematicsTotals) {
@@ -183,8 +235,23 @@ TEST(Sample, QuestionsAreManyBalancedAndDistinct) {
   EXPECT_EQ(languages, (std::map<std::string, int>{{"en", 5}, {"zh", 7}}));
 }
 
+TEST(Sample, OptHasTwentyItemsOfEachAbilityAndEvenGolds) {
+  const auto exam = open("keju-opt", "", false);
+  EXPECT_EQ(exam->size(), 200);
+  EXPECT_EQ(exam->subjects().size(), 10u);
+  EXPECT_TRUE(exam->data_hash_matches_card());
+  std::map<std::string, std::map<int, int>> golds;
+  for (int64_t i = 0; i < exam->size(); ++i) ++golds[exam->item(i).subject][exam->item(i).gold];
+  for (const auto& [subject, counts] : golds) {
+    EXPECT_EQ(counts, (std::map<int, int>{{0, 5}, {1, 5}, {2, 5}, {3, 5}})) << subject;
+  }
+}
+
 TEST(Sample, LintFindsNothingThatSpoilsAScore) {
-  for (const char* name : {"keju-sample/questions",
+  for (const char* name : {"keju-opt",
+                           "keju-open",
+                           "keju-refusal",
+                           "keju-sample/questions",
                            "keju-sample/completion",
                            "keju-sample/generate",
                            "keju-sample/text"}) {
