@@ -2,14 +2,21 @@
 #include <fmt/format.h>
 
 #include <filesystem>
+#include <map>
 #include <optional>
+#include <set>
+#include <utility>
+#include <vector>
 
 #include "base/error.h"
 #include "base/mapped_file.h"
 #include "cli/command.h"
 #include "cli/jsonl.h"
+#include "cli/talk.h"
+#include "suite/archive.h"
 #include "suite/card.h"
 #include "suite/embedded.h"
+#include "suite/encoding.h"
 #include "suite/lint.h"
 #include "suite/open_data.h"
 
@@ -80,19 +87,99 @@ int verify_data(const DataCommand& command) {
   return differs ? exit_code(Code::kInput) : 0;
 }
 
-// Copies the files that the card names from a folder laid out as published into DATA/NAME.
+// A published data set: a folder, or a zip archive read whole.
+class Source {
+ public:
+  explicit Source(const std::filesystem::path& from) : from_(from) {
+    if (std::filesystem::is_directory(from)) {
+      for (const auto& entry : std::filesystem::recursive_directory_iterator(from)) {
+        if (!entry.is_regular_file()) continue;
+        paths_.push_back(std::filesystem::relative(entry.path(), from).generic_string());
+      }
+      return;
+    }
+    const std::string packed = read_file(from);
+    if (!packed.starts_with("PK")) {
+      throw fail(Code::kInput,
+                 "{}: found a file that is no zip archive, need one or a folder",
+                 from.string());
+    }
+    for (ArchivedFile& file : read_zip(packed, from.string())) {
+      paths_.push_back(file.path);
+      files_[file.path] = std::move(file.content);
+    }
+  }
+
+  // The paths that `wanted` stands for ("*" for any name), wherever its folder lies in the source.
+  std::vector<std::pair<std::string, std::string>> find(const std::string& wanted) const {
+    std::vector<std::pair<std::string, std::string>> out;  // in the source, in the data set
+    const size_t star = wanted.find('*');
+    const std::string folder = wanted.substr(0, star == std::string::npos ? 0 : star);
+    for (const std::string& path : paths_) {
+      if (star == std::string::npos) {
+        if (path == wanted || path.ends_with("/" + wanted)) out.emplace_back(path, wanted);
+        continue;
+      }
+      const std::string_view tail = std::string_view(wanted).substr(star + 1);
+      const size_t at = folder.empty() ? 0 : path.rfind("/" + folder);
+      const bool inside = folder.empty() || path.starts_with(folder) || at != std::string::npos;
+      if (!inside || !path.ends_with(tail)) continue;
+      const std::string name = path.substr(path.rfind('/') + 1);
+      out.emplace_back(path, folder + name);
+    }
+    if (star == std::string::npos && out.size() > 1) {
+      throw fail(Code::kInput,
+                 "{}: found {} at {} and {}, need it once",
+                 from_.string(),
+                 wanted,
+                 out[0].first,
+                 out[1].first);
+    }
+    return out;
+  }
+
+  std::string read(const std::string& path) const {
+    const auto found = files_.find(path);
+    return found == files_.end() ? read_file(from_ / path) : found->second;
+  }
+
+ private:
+  std::filesystem::path from_;
+  std::vector<std::string> paths_;
+  std::map<std::string, std::string> files_;  // of an archive
+};
+
+// Copies one file; text in GB18030 becomes UTF-8, and that is said.
+void copy_file(const Source& source, const std::string& from, const std::filesystem::path& to) {
+  std::string content = source.read(from);
+  if (!from.ends_with(".gz")) {
+    if (std::optional<std::string> text = from_gb18030(content)) {
+      talk(fmt::format("{}: read as GB18030, written as UTF-8", from));
+      content = std::move(*text);
+    }
+  }
+  std::filesystem::create_directories(to.parent_path());
+  write_file_atomically(to, content);
+}
+
+// Copies the files that the card names from a folder or archive as published into DATA/NAME.
 int import_data(const DataCommand& command) {
   const DataCard card = load_card(command.name);
-  const std::filesystem::path from(command.from),
-      to = std::filesystem::path(command.data) / card.name;
+  const Source source(command.from);
+  const std::filesystem::path to = std::filesystem::path(command.data) / card.folder;
   int64_t copied = 0;
+  std::set<std::string> seen;
   for (const CardSplit& split : card.splits) {
     for (const CardSubject& subject : card.subjects) {
-      const std::string file = card.file(split.id, subject.id);
-      if (!std::filesystem::exists(from / file) || std::filesystem::exists(to / file)) continue;
-      std::filesystem::create_directories((to / file).parent_path());
-      write_file_atomically(to / file, read_file(from / file));
-      ++copied;
+      for (const std::string& wanted :
+           {card.file(split.id, subject.id), card.subject_text_file(subject)}) {
+        if (wanted.empty() || !seen.insert(wanted).second) continue;
+        for (const auto& [from, file] : source.find(wanted)) {
+          if (std::filesystem::exists(to / file)) continue;
+          copy_file(source, from, to / file);
+          ++copied;
+        }
+      }
     }
   }
   if (copied == 0) {
@@ -128,10 +215,11 @@ void add_data(CLI::App& app, Action& action) {
   verify->add_flag("--json", options->json, "One JSON object");
   verify->callback([=, &action] { action = [=] { return verify_data(*options); }; });
 
-  CLI::App* import =
-      command->add_subcommand("import", "Copy a published folder into DATA/NAME and verify it");
+  CLI::App* import = command->add_subcommand(
+      "import", "Copy a published folder or zip archive into DATA/NAME and verify it");
   import->add_option("name", options->name, "Data set")->required();
-  import->add_option("from", options->from, "Folder laid out as published")->required();
+  import->add_option("from", options->from, "Folder or zip archive laid out as published")
+      ->required();
   import->add_option("--data", options->data, "Folder that holds one folder per data set")
       ->required();
   import->add_flag("--json", options->json, "One JSON object");
