@@ -26,6 +26,7 @@ void add_render(CLI::App& app, Action& action);
 void add_generate(CLI::App& app, Action& action);
 void add_extract(CLI::App& app, Action& action);
 void add_export(CLI::App& app, Action& action);
+void add_import(CLI::App& app, Action& action);
 void add_verify(CLI::App& app, Action& action);
 void add_doctor(CLI::App& app, Action& action);
 

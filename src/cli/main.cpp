@@ -24,6 +24,7 @@ constexpr AddCommand kCommands[] = {
     add_generate,
     add_extract,
     add_export,
+    add_import,
     add_verify,
     add_doctor,
 };
