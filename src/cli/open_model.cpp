@@ -59,8 +59,9 @@ void add_model_options(CLI::App& app, ModelOptions& options, Need need) {
                                       "hf:ORG/NAME, modelscope:ORG/NAME or ollama:NAME");
   if (need == Need::kModel) model->required();
   app.add_option("--backend", options.backend, "cpu, cuda or auto")->capture_default_str();
-  app.add_option(
-      "--mode", options.mode, "exact (float32), native or fast (int8 or bfloat16 products); default exact");
+  app.add_option("--mode",
+                 options.mode,
+                 "exact (float32), native or fast (int8 or bfloat16 products); default exact");
   app.add_option("--threads", options.threads, "CPU threads; 0 means one per core")
       ->capture_default_str();
   app.add_option(

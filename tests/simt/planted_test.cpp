@@ -211,9 +211,11 @@ TEST_F(Planted, LaunchesThatNoCardTakesAreFaults) {
 
 // -- what the sanitizers find; each in a process of its own, since they end it --------------------
 
-__global__ void write_past_global(float* out) { out[blockIdx.x * 32 + threadIdx.x + 1] = 1; }
+[[maybe_unused]] __global__ void write_past_global(float* out) {
+  out[blockIdx.x * 32 + threadIdx.x + 1] = 1;
+}
 
-__global__ void add_to_one_word(float* out) { *out += 1; }
+[[maybe_unused]] __global__ void add_to_one_word(float* out) { *out += 1; }
 
 #if defined(__SANITIZE_ADDRESS__)
 __global__ void read_past_shared(float* out) {
