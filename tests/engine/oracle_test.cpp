@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: MIT
 // The two small real models against transformers in float32 on the weights of the same files
-// (../shared/oracles/logprobs).
+// (../shared/oracles/logprobs). Not under the sanitizers, where this takes a quarter of an hour and
+// the program's own tests run the same models.
+
+#if !defined(__SANITIZE_ADDRESS__)
 
 #include <gtest/gtest.h>
 
@@ -92,3 +95,5 @@ INSTANTIATE_TEST_SUITE_P(RealModels,
 
 }  // namespace
 }  // namespace keju
+
+#endif
