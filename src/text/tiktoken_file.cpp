@@ -1,26 +1,29 @@
 // SPDX-License-Identifier: MIT
+#include <algorithm>
 #include <charconv>
 
 #include "base/error.h"
 #include "base/sha256.h"
-#include "text/bpe.h"
 #include "text/formats.h"
 #include "text/hf_steps.h"
 #include "text/patterns.h"
+#include "text/rank_model.h"
 
 namespace keju {
 namespace {
 
-// A rank file says neither its pattern nor its special tokens, so it is known by what it holds.
+// A rank file says neither its pattern nor its special tokens, so it is known by what it holds, or
+// by the class that tokenizer_config.json names.
 struct KnownRanks {
   std::string_view name;
+  std::string_view tokenizer_class;  // empty: known by what it holds
   size_t count;
   std::string_view sha256;  // over every token's size and bytes, in order
   std::string_view pattern;
   bool nfc;
-  std::vector<std::string> (*specials)();  // ids from `count` on
+  std::vector<std::string> (*specials)();  // ids from `count` on; null: tokenizer_config.json's
   std::string_view bos, eos, pad;
-  bool prefix;
+  std::vector<std::string_view> prefix;
 };
 
 std::vector<std::string> qwen_specials() {
@@ -48,6 +51,7 @@ std::vector<std::string> llama3_specials() {
 
 const KnownRanks kKnown[] = {
     {"qwen",
+     "",
      151643,
      "936eb2d46a8f8f8d2860265a5c4346092caa9c5198d4d8f44cf99a86775fa555",
      kQwen2Pattern,
@@ -56,8 +60,9 @@ const KnownRanks kKnown[] = {
      "",
      "<|endoftext|>",
      "",
-     false},
+     {}},
     {"llama3",
+     "",
      128000,
      "350d88675e8fcd827021491c120e78949746440e80215af9291ced959938f504",
      kLlama3Pattern,
@@ -66,7 +71,18 @@ const KnownRanks kKnown[] = {
      "<|begin_of_text|>",
      "<|end_of_text|>",
      "<|finetune_right_pad_id|>",
-     true},
+     {"<|begin_of_text|>"}},
+    {"glm4",
+     "ChatGLM4Tokenizer",
+     0,
+     "",
+     kLlama3Pattern,
+     false,
+     nullptr,
+     "",
+     "<|endoftext|>",
+     "<|endoftext|>",
+     {"[gMASK]", "<sop>"}},
 };
 
 std::vector<std::string> read_ranks(std::string_view content, const std::string& where) {
@@ -97,7 +113,14 @@ std::vector<std::string> read_ranks(std::string_view content, const std::string&
   return tokens;
 }
 
-const KnownRanks& recognise(const std::vector<std::string>& tokens, const std::string& where) {
+const KnownRanks& recognise(const std::vector<std::string>& tokens,
+                            const FolderConfig& config,
+                            const std::string& where) {
+  for (const KnownRanks& known : kKnown) {
+    if (!known.tokenizer_class.empty() && known.tokenizer_class == config.tokenizer_class) {
+      return known;
+    }
+  }
   Sha256 hash;
   for (const std::string& token : tokens) {
     hash.update(fmt::format("{}:", token.size()));
@@ -109,29 +132,49 @@ const KnownRanks& recognise(const std::vector<std::string>& tokens, const std::s
   }
   throw fail(
       Code::kUnsupported,
-      "{}: rank file: found {} ranks with digest {}, need the ranks of qwen (151643) or llama3 "
-      "(128000). A rank file does not say its pattern; use the tokenizer.json of this model",
+      "{}: rank file: found {} ranks with digest {} and tokenizer_class \"{}\", need the ranks of "
+      "qwen (151643) or llama3 (128000), or ChatGLM4Tokenizer. A rank file does not say its "
+      "pattern; use the tokenizer.json of this model",
       where,
       tokens.size(),
-      digest.substr(0, 16));
+      digest.substr(0, 16),
+      config.tokenizer_class);
 }
 
-// The merge of lowest rank is that of the pair whose joined bytes have the lowest rank, so every
-// split of a token into two others is a merge of the token's own rank.
-void add_merges(const std::vector<std::string>& tokens, PairBpe& model) {
-  StringTable ids;
-  ids.reserve(tokens.size());
-  for (size_t i = 0; i < tokens.size(); ++i) ids.insert(tokens[i], static_cast<TokenId>(i));
-  for (size_t i = 0; i < tokens.size(); ++i) {
-    const std::string_view token = tokens[i];
-    for (size_t cut = 1; cut < token.size(); ++cut) {
-      const TokenId left = ids.find(token.substr(0, cut));
-      const TokenId right = left < 0 ? -1 : ids.find(token.substr(cut));
-      if (right < 0) continue;
-      model.add_merge_ids(left, right, {static_cast<uint32_t>(i), static_cast<TokenId>(i)});
-    }
+// What lies beside the file, where its class says the rest.
+std::vector<AddedToken> specials_of(const KnownRanks& known,
+                                    size_t count,
+                                    const FolderConfig& config,
+                                    const std::string& where) {
+  std::vector<AddedToken> added;
+  if (known.specials != nullptr) {
+    auto id = static_cast<TokenId>(count);
+    for (const std::string& special : known.specials()) added.push_back({special, id++, true});
+    return added;
   }
-  model.finish();
+  for (const std::string_view need : known.prefix) {
+    const auto same = [need](const AddedToken& token) { return token.text == need; };
+    if (std::any_of(config.added.begin(), config.added.end(), same)) continue;
+    throw fail(
+        Code::kInput,
+        "{}: rank file: found no \"{}\" among the added tokens, need it for {}. They stand in "
+        "tokenizer_config.json: added_tokens_decoder",
+        where,
+        need,
+        known.tokenizer_class);
+  }
+  return config.added;
+}
+
+std::string digest_of(const KnownRanks& known,
+                      const std::string& content,
+                      const std::vector<AddedToken>& added) {
+  if (known.specials != nullptr) return sha256_hex(content);
+  std::string all = fmt::format("{}:{}:", known.name, content.size()) + content;
+  for (const AddedToken& token : added) {
+    all += fmt::format("{}:{}:{}", token.id, token.text.size(), token.text);
+  }
+  return sha256_hex(all);
 }
 
 }  // namespace
@@ -141,32 +184,26 @@ std::unique_ptr<Tokenizer> read_tiktoken(const std::filesystem::path& path,
                                          const FolderConfig& config) {
   const std::string where = path.string();
   const std::vector<std::string> tokens = read_ranks(content, where);
-  const KnownRanks& known = recognise(tokens, where);
+  const KnownRanks& known = recognise(tokens, config, where);
   TokenizerParts parts;
   parts.kind = fmt::format("bpe (tiktoken, {})", known.name);
-  parts.digest = sha256_hex(content);
-  for (size_t i = 0; i < tokens.size(); ++i) {
-    parts.vocab->add(stand_ins_from_bytes(tokens[i]), static_cast<TokenId>(i), where);
-  }
-  auto id = static_cast<TokenId>(tokens.size());
-  for (const std::string& special : known.specials()) {
-    parts.vocab->add(special, id, where);
-    parts.added.push_back({special, id++, true});
-  }
+  parts.model = rank_model(tokens, 0, *parts.vocab, where);
+  parts.added = specials_of(known, tokens.size(), config, where);
+  parts.digest = digest_of(known, content, parts.added);
+  for (const AddedToken& token : parts.added) parts.vocab->add(token.text, token.id, where);
   const auto named = [&](std::string_view spelling) -> std::optional<TokenId> {
-    const TokenId found = spelling.empty() ? -1 : parts.vocab->find(spelling);
-    return found < 0 ? std::nullopt : std::optional<TokenId>(found);
+    const auto same = [spelling](const AddedToken& token) { return token.text == spelling; };
+    const auto found = std::find_if(parts.added.begin(), parts.added.end(), same);
+    return found == parts.added.end() ? std::nullopt : std::optional<TokenId>(found->id);
   };
   parts.special.bos = named(known.bos);
   parts.special.eos = named(known.eos);
   parts.special.pad = named(known.pad);
-  if (known.prefix && parts.special.bos) parts.special.prefix = {*parts.special.bos};
+  for (const std::string_view spelling : known.prefix) {
+    parts.special.prefix.push_back(*named(spelling));
+  }
   if (known.nfc) parts.normalizers.push_back(normal_form(NormalForm::kNfc, NormalTables::kCurrent));
   parts.pre_tokenizers.push_back(split_by_regex(std::string(known.pattern), {}, where));
-  auto model = std::make_unique<PairBpe>(
-      *parts.vocab, BpeOptions{.byte_level = true, .ignore_merges = true}, tokens.size() * 3);
-  add_merges(tokens, *model);
-  parts.model = std::move(model);
   parts.raw_added = true;
   parts.decode.push_back(decode_byte_level());
   apply_folder_config(config, PrefixKnown::kYes, parts, where);

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: MIT
+#include "text/rank_model.h"
+
+namespace keju {
+
+// The merge of lowest rank is that of the pair whose joined bytes have the lowest rank, so every
+// split of a token into two others is a merge of the token's own rank.
+std::unique_ptr<PairBpe> rank_model(const std::vector<std::string>& tokens,
+                                    TokenId first,
+                                    Vocab& vocab,
+                                    std::string_view where) {
+  StringTable ranks;
+  ranks.reserve(tokens.size());
+  for (size_t i = 0; i < tokens.size(); ++i) {
+    ranks.insert(tokens[i], static_cast<TokenId>(i));
+    vocab.add(stand_ins_from_bytes(tokens[i]), first + static_cast<TokenId>(i), where);
+  }
+  auto model = std::make_unique<PairBpe>(
+      vocab, BpeOptions{.byte_level = true, .ignore_merges = true}, tokens.size() * 3);
+  for (size_t i = 0; i < tokens.size(); ++i) {
+    const std::string_view token = tokens[i];
+    for (size_t cut = 1; cut < token.size(); ++cut) {
+      const TokenId left = ranks.find(token.substr(0, cut));
+      const TokenId right = left < 0 ? -1 : ranks.find(token.substr(cut));
+      if (right < 0) continue;
+      const auto rank = static_cast<TokenId>(i);
+      model->add_merge_ids(first + left, first + right, {static_cast<uint32_t>(i), first + rank});
+    }
+  }
+  model->finish();
+  return model;
+}
+
+}  // namespace keju
