@@ -18,6 +18,8 @@ std::unique_ptr<Tokenizer> read_sentencepiece(const std::filesystem::path& path,
 std::unique_ptr<Tokenizer> read_tiktoken(const std::filesystem::path& path,
                                          const std::string& content,
                                          const FolderConfig& config);
+std::unique_ptr<Tokenizer> read_tekken(const std::filesystem::path& path,
+                                       const FolderConfig& config);
 std::unique_ptr<Tokenizer> read_vocab_and_merges(const std::filesystem::path& vocab,
                                                  const std::filesystem::path& merges,
                                                  const FolderConfig& config);

@@ -94,9 +94,10 @@ class StreamDecoder {
 // pre-tokenizer; Error(kInput) names a key that is missing or of the wrong length.
 std::unique_ptr<Tokenizer> tokenizer_from_gguf(const KeyValues& metadata);
 
-// From a checkpoint folder (tokenizer.json first, else tokenizer.model, *.tiktoken, vocab.json +
-// merges.txt; tokenizer_config.json and special_tokens_map.json are read beside them), or from one
-// such file. Errors: Error(kIo) if there is none; Error(kUnsupported) names what is not known.
+// From a checkpoint folder (tokenizer.json first, else tekken.json, tokenizer.model, *.tiktoken,
+// vocab.json + merges.txt; tokenizer_config.json and special_tokens_map.json are read beside them),
+// or from one such file. Errors: Error(kIo) if there is none; Error(kUnsupported) names what is not
+// known.
 std::unique_ptr<Tokenizer> tokenizer_from_path(const std::filesystem::path& path);
 
 }  // namespace keju

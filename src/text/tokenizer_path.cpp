@@ -19,6 +19,11 @@ bool is_rank_file(std::string_view content) {
          line.find_first_not_of("0123456789\r", space + 1) == line.npos;
 }
 
+// Published names carry a date: tekken_240911.json.
+bool is_tekken(const fs::path& path) {
+  return path.extension() == ".json" && path.stem().string().starts_with("tekken");
+}
+
 std::unique_ptr<Tokenizer> read_model_file(const fs::path& path, const FolderConfig& config) {
   const std::string content = read_file(path);
   return is_rank_file(content) ? read_tiktoken(path, content, config)
@@ -32,6 +37,7 @@ std::unique_ptr<Tokenizer> read_one_file(const fs::path& path) {
     return read_vocab_and_merges(
         path.parent_path() / "vocab.json", path.parent_path() / "merges.txt", config);
   }
+  if (is_tekken(path)) return read_tekken(path, config);
   if (path.extension() == ".json") return read_hf_tokenizer(path, config);
   return read_model_file(path, config);
 }
@@ -45,6 +51,7 @@ std::unique_ptr<Tokenizer> tokenizer_from_path(const fs::path& path) {
   if (fs::is_regular_file(path / "tokenizer.json")) {
     return read_hf_tokenizer(path / "tokenizer.json", config);
   }
+  if (fs::is_regular_file(path / "tekken.json")) return read_tekken(path / "tekken.json", config);
   std::vector<fs::path> candidates;
   if (fs::is_regular_file(path / "tokenizer.model")) candidates.push_back(path / "tokenizer.model");
   std::vector<fs::path> ranks;
@@ -60,8 +67,8 @@ std::unique_ptr<Tokenizer> tokenizer_from_path(const fs::path& path) {
     return read_vocab_and_merges(path / "vocab.json", path / "merges.txt", config);
   }
   throw fail(Code::kIo,
-             "{}: tokenizer: found no file, need tokenizer.json, tokenizer.model, *.tiktoken, or "
-             "vocab.json with merges.txt",
+             "{}: tokenizer: found no file, need tokenizer.json, tekken.json, tokenizer.model, "
+             "*.tiktoken, or vocab.json with merges.txt",
              path.string());
 }
 

@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <functional>
+
 #include "base/json.h"
 #include "tests/text/tokenizer_test_models.h"
 #include "text/tokenizer.h"
@@ -81,6 +83,75 @@ TEST(TokenizerRanks, Glm4NeedsItsSpecialTokens) {
   error = caught([&] { tokenizer_from_path(folder.path()); });
   EXPECT_EQ(error.code, Code::kUnsupported);
   EXPECT_THAT(error.message, HasSubstr("tokenizer_class \"OddTokenizer\", need the ranks of qwen"));
+}
+
+Json tekken_file(const Json& table) {
+  const Json& tekken = table["tekken"];
+  Json vocab = Json::array();
+  for (const Json& token : table["ranks"]) {
+    vocab.push_back({{"rank", vocab.size()}, {"token_bytes", token}, {"token_str", nullptr}});
+  }
+  const auto specials = tekken["specials"].get<int>();
+  return {{"config",
+           {{"pattern", tekken["pattern"]},
+            {"num_vocab_tokens", vocab.size()},
+            {"default_vocab_size", tekken["used"].get<int>() + specials},
+            {"default_num_special_tokens", specials},
+            {"version", "v3"}}},
+          {"vocab", vocab}};
+}
+
+TEST(TokenizerRanks, TekkenSaysItsPatternAndItsSpecialTokens) {
+  const Json table = rank_cases();
+  const FileFolder folder;
+  Json file = tekken_file(table);
+  folder.write("tekken.json", file.dump());
+  const auto old = tokenizer_from_path(folder.path());
+  expect_ids(*old, table["tekken"]["cases"]);
+  EXPECT_EQ(old->vocab_size(), 430);
+  EXPECT_THAT(old->special().prefix, ElementsAre(1));
+  EXPECT_EQ(old->special().eos, 2);
+  EXPECT_EQ(old->special().pad, 11);
+  EXPECT_THAT(old->special().stops, testing::Contains(2));
+  EXPECT_THAT(old->encode("<s>[INST]a[/INST]<SPECIAL_29>", ParseSpecial::kYes),
+              ElementsAre(1, 3, 30 + 'a', 4, 29));
+  EXPECT_EQ(old->decode({1, 3, 30 + 'a', 2}), "a");
+
+  file["config"]["version"] = "v11";
+  file["special_tokens"] = Json::array();
+  for (const char* text : {"<unk>", "<s>", "</s>", "[THINK]"}) {
+    file["special_tokens"].push_back(
+        {{"rank", file["special_tokens"].size()}, {"token_str", text}, {"is_control", true}});
+  }
+  const auto named = tokenizer_from_path(folder.write("tekken_2.json", file.dump()));
+  expect_ids(*named, table["tekken"]["cases"]);
+  EXPECT_THAT(named->encode("[THINK]<SPECIAL_4>", ParseSpecial::kYes), ElementsAre(3, 4));
+  EXPECT_EQ(named->special().pad, std::nullopt);
+  EXPECT_NE(named->digest(), old->digest());
+}
+
+TEST(TokenizerRanks, TekkenFilesThatContradictThemselvesAreRefused) {
+  const FileFolder folder;
+  const Json whole = tekken_file(rank_cases());
+  const auto refused = [&](const std::function<void(Json&)>& change) {
+    Json file = whole;
+    change(file);
+    const Caught error =
+        caught([&] { tokenizer_from_path(folder.write("tekken.json", file.dump())); });
+    EXPECT_EQ(error.code, Code::kInput);
+    return error.message;
+  };
+  EXPECT_THAT(refused([](Json& f) { f["config"]["default_vocab_size"] = 471; }),
+              HasSubstr("found default_vocab_size 471 with 30 special tokens, need up to 440"));
+  EXPECT_THAT(refused([](Json& f) { f["config"]["default_num_special_tokens"] = 19; }),
+              HasSubstr("special_tokens: found 20, need at most 19"));
+  EXPECT_THAT(refused([](Json& f) { f["vocab"][300]["rank"] = 7; }),
+              HasSubstr("vocab[300]: rank: found 7, need 300"));
+  EXPECT_THAT(refused([](Json& f) { f["vocab"][65]["token_bytes"] = "Qg=="; }),
+              HasSubstr("vocab[65]: token_bytes: found 1 bytes, need the byte 65"));
+  EXPECT_THAT(refused([](Json& f) { f["config"]["version"] = "v11"; }),
+              HasSubstr("special_tokens: found none"));
+  EXPECT_THAT(refused([](Json& f) { f.erase("vocab"); }), HasSubstr("vocab"));
 }
 
 }  // namespace
