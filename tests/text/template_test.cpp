@@ -88,8 +88,16 @@ TEST(Template, PrintsTheDateItIsGivenOrNone) {
 
 TEST(Template, ReachesNoOtherFile) {
   for (const char* tag :
-       {"include 'x'", "import 'x' as y", "from 'x' import y", "extends 'x'", "block x"}) {
+       {"include 'x'", "import 'x' as y", "from 'x' import y", "extends 'x'", "block x required"}) {
     EXPECT_THAT(error_of("{% " + std::string(tag) + " %}"), HasSubstr("is not supported")) << tag;
+  }
+}
+
+TEST(Template, EscapesNothingForHtml) {
+  for (const char* on : {"true", "x", "not false"}) {
+    EXPECT_THAT(error_of("{% autoescape " + std::string(on) + " %}{% endautoescape %}"),
+                HasSubstr("'autoescape' is supported with false alone"))
+        << on;
   }
 }
 

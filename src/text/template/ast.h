@@ -71,11 +71,11 @@ using Block = std::vector<Stmt*>;
 
 // How a slot is filled when its scope is entered.
 struct Load {
-  enum class How { kUndefined, kResolve, kAlias };
+  enum class How { kUndefined, kResolve, kAlias, kInherit };  // kInherit: kAlias, else kResolve
   How how = How::kUndefined;
   int slot = 0;
   std::string name;
-  Place from;  // of kAlias
+  Place from;  // of kAlias and kInherit
 };
 
 struct Stmt {
@@ -91,12 +91,13 @@ struct Stmt {
     kFilterBlock,
     kWith,
     kScope,  // a generation block
+    kBlock,  // a named block, in its place
     kBreak,
     kContinue,
   };
   Kind kind = Kind::kData;
   int line = 0;
-  std::string text;  // data, or a macro's name
+  std::string text;  // data, or the name of a macro or block
   std::vector<Expr*> exprs;
   std::vector<Expr*> targets;  // of set, for and with; a macro's parameters
   Expr* filter = nullptr;      // of set blocks and filter blocks; the test of a for
@@ -104,6 +105,7 @@ struct Stmt {
   Block other;                                    // else
   std::vector<std::pair<Expr*, Block>> branches;  // of an if
   bool recursive = false;
+  bool scoped = false;    // a block that sees what is around it
   bool extended = false;  // the body of a for reads `loop`
 
   // Filled in by resolve().

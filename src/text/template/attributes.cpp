@@ -38,6 +38,8 @@ std::span<const Callable> methods_of(const Value& object) {
       return dict_methods();
     case Kind::kLoop:
       return loop_methods();
+    case Kind::kFunction:
+      return as_cycler(object) ? cycler_methods() : std::span<const Callable>();
     default:
       return {};
   }
@@ -125,6 +127,9 @@ Value python_attribute(Runtime& rt, const Value& object, std::string_view name) 
   if (object.is(Kind::kFunction) && !object.function().parameters.empty()) {
     return macro_attribute(rt, object.function(), name);
   }
+  if (const CyclerObject* cycle = as_cycler(object); cycle && name == "current") {
+    return cycle->items[cycle->position];
+  }
   if (object.is(Kind::kTuple) && object.sequence().group) {
     if (name == "grouper") return object.sequence().items[0];
     if (name == "list") return object.sequence().items[1];
@@ -180,7 +185,7 @@ Value get_item(Runtime& rt, const Value& object, const Value& key) {
 Value call(Runtime& rt, const Value& callee, CallArgs args) {
   if (callee.undefined()) fail_undefined(callee);
   Nest nest(rt);
-  if (callee.is(Kind::kFunction)) return callee.function().call(rt, args);
+  if (callee.is(Kind::kFunction) && callee.function().call) return callee.function().call(rt, args);
   if (callee.is(Kind::kLoop)) {
     LoopObject& loop = callee.loop();
     if (args.args.size() != 1 || !args.kwargs.empty()) {

@@ -39,6 +39,7 @@ std::span<const Callable> list_methods();
 std::span<const Callable> tuple_methods();
 std::span<const Callable> dict_methods();
 std::span<const Callable> loop_methods();
+std::span<const Callable> cycler_methods();
 
 const Callable* find_filter(std::string_view name);
 const Callable* find_test(std::string_view name);

@@ -31,7 +31,8 @@ void Evaluator::enter(const std::vector<Load>& loads) {
     rt_.step();
     Value value;
     if (load.how == Load::How::kResolve) value = resolve(load.name);
-    if (load.how == Load::How::kAlias) value = slot(load.from);
+    if (load.how == Load::How::kAlias || load.how == Load::How::kInherit) value = slot(load.from);
+    if (load.how == Load::How::kInherit && value.missing()) value = resolve(load.name);
     slot({0, load.slot}) = std::move(value);
   }
 }
@@ -88,6 +89,7 @@ Evaluator::Flow Evaluator::run(const Stmt& stmt, Builder& out) {
       return run_captured(stmt, out);
     case Stmt::Kind::kWith:
     case Stmt::Kind::kScope:
+    case Stmt::Kind::kBlock:
       return run_scope(stmt, out);
     case Stmt::Kind::kBreak:
       return Flow::kBreak;

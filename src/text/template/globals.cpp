@@ -122,7 +122,47 @@ Value joiner(Runtime& rt, const Value&, Bound& args) {
   return Value(Kind::kFunction, std::move(made));
 }
 
+CyclerObject& cycler_of(const Value& self) {
+  CyclerObject* const object = as_cycler(self);
+  KEJU_CHECK(object != nullptr, "a method of a cycler on another value");
+  return *object;
+}
+
+Value cycler_next(Runtime&, const Value& self, Bound&) {
+  CyclerObject& cycle = cycler_of(self);
+  const Value item = cycle.items[cycle.position];
+  cycle.position = (cycle.position + 1) % cycle.items.size();
+  return item;
+}
+
+Value cycler_reset(Runtime&, const Value& self, Bound&) {
+  cycler_of(self).position = 0;
+  return Value::none();
+}
+
+constexpr Callable kCyclerMethods[] = {
+    {"next", "", cycler_next, "Cycler.next"},
+    {"reset", "", cycler_reset, "Cycler.reset"},
+};
+
+Value cycler(Runtime& rt, const Value&, Bound& args) {
+  if (!args.raw->kwargs.empty()) {
+    raise("TypeError",
+          fmt::format("Cycler.__init__() got an unexpected keyword argument '{}'",
+                      args.raw->kwargs[0].first));
+  }
+  if (args.raw->args.empty()) raise("RuntimeError", "at least one item has to be provided");
+  auto made = std::make_shared<CyclerObject>();
+  made->type = "Cycler";
+  made->shown = "<jinja2.utils.Cycler object>";
+  made->items = args.raw->args;
+  for (const Value& item : made->items) made->nesting = std::max(made->nesting, item.nesting() + 1);
+  check_nesting(rt, made->nesting);
+  return Value(Kind::kFunction, std::move(made));
+}
+
 constexpr Callable kGlobals[] = {
+    {"cycler", "*", cycler},
     {"dict", "*", dict},
     {"joiner", "sep?", joiner},
     {"lipsum", "*", lipsum},
@@ -133,6 +173,12 @@ constexpr Callable kGlobals[] = {
 };
 
 }  // namespace
+
+CyclerObject* as_cycler(const Value& value) {
+  return value.is(Kind::kFunction) ? dynamic_cast<CyclerObject*>(value.object().get()) : nullptr;
+}
+
+std::span<const Callable> cycler_methods() { return kCyclerMethods; }
 
 bool is_global(std::string_view name) { return find_callable(kGlobals, name) != nullptr; }
 

@@ -160,6 +160,8 @@ void Parser::statement(Block& out) {
                                        {"filter", &Parser::filter_statement},
                                        {"with", &Parser::with_statement},
                                        {"print", &Parser::print_statement},
+                                       {"block", &Parser::block_statement},
+                                       {"autoescape", &Parser::autoescape_statement},
                                        {"generation", &Parser::generation_statement}};
   for (const Entry& entry : kEntries) {
     if (entry.name != token.text) continue;
@@ -177,7 +179,7 @@ void Parser::statement(Block& out) {
     out.push_back(tree_.stmt(leaves ? Stmt::Kind::kBreak : Stmt::Kind::kContinue, token.line));
     return;
   }
-  for (const char* refused : {"include", "import", "from", "extends", "block", "autoescape"}) {
+  for (const char* refused : {"include", "import", "from", "extends"}) {
     if (token.text == refused) {
       fail(fmt::format("tag '{}' is not supported: a template stands alone", refused));
     }
@@ -287,6 +289,34 @@ Stmt* Parser::print_statement() {
     if (!stmt->exprs.empty()) expect_operator(",");
     stmt->exprs.push_back(expression());
   }
+  return stmt;
+}
+
+// No other template can fill a block: it stands in its place.
+Stmt* Parser::block_statement() {
+  Stmt* stmt = tree_.stmt(Stmt::Kind::kBlock, current().line);
+  stmt->text = expect_name().text;
+  stmt->scoped = skip_name("scoped");
+  if (current().is_name("required")) {
+    fail("a required block is not supported: a template stands alone");
+  }
+  if (current().is_operator("-")) {
+    fail(
+        "Block names in Jinja have to be valid Python identifiers and may not contain hyphens, use "
+        "an underscore instead.");
+  }
+  stmt->body = statements({"endblock"}, true);
+  skip_name(stmt->text);
+  return stmt;
+}
+
+Stmt* Parser::autoescape_statement() {
+  Stmt* stmt = tree_.stmt(Stmt::Kind::kWith, current().line);
+  const Expr* on = expression();
+  if (on->kind != Expr::Kind::kConst || !on->constant.is(Kind::kBool) || on->constant.as_bool()) {
+    fail("tag 'autoescape' is supported with false alone: text is not escaped for HTML");
+  }
+  stmt->body = statements({"endautoescape"}, true);
   return stmt;
 }
 

@@ -49,6 +49,8 @@ class Parser {
   Stmt* filter_statement();
   Stmt* with_statement();
   Stmt* print_statement();
+  Stmt* block_statement();
+  Stmt* autoescape_statement();
   Stmt* generation_statement();
   void signature(Stmt& stmt);
   Expr* target(Target where);

@@ -87,6 +87,7 @@ class Binder {
     Function function;
     Scope scope(function, nullptr);
     Collector(scope, free_).block(tree_.body);
+    root_ = &scope;
     block(scope, tree_.body, false);
     tree_.loads = scope.loads();
     tree_.frame_size = function.slots;
@@ -164,8 +165,10 @@ class Binder {
 
   // Statements with a scope of their own in the same function.
   void inner(Scope& scope, Stmt& stmt, bool soft) {
-    Scope own(scope.function(), &scope);
+    const bool named = stmt.kind == Stmt::Kind::kBlock;
+    Scope own(scope.function(), named && !stmt.scoped ? root_ : &scope);
     Collector collector(own, free_);
+    if (named) named_block(stmt, own);
     if (stmt.kind == Stmt::Kind::kWith) {
       for (Expr* value : stmt.exprs) expr(scope, value, soft);
       for (Expr* target : stmt.targets) collector.parameters(target);
@@ -179,10 +182,20 @@ class Binder {
     }
     expr(own, stmt.filter, false);
     const int loops = loops_;
-    if (stmt.kind == Stmt::Kind::kScope) loops_ = 0;
+    if (named || stmt.kind == Stmt::Kind::kScope) loops_ = 0;
     block(own, stmt.body, false);
     loops_ = loops;
     stmt.loads = own.loads();
+  }
+
+  // A block is a function of the context, which holds what the template has set by then.
+  void named_block(const Stmt& stmt, Scope& own) {
+    if (!blocks_.insert(stmt.text).second) {
+      fail(stmt.line, "TemplateAssertionError", fmt::format("block '{}' defined twice", stmt.text));
+    }
+    for_each_name(stmt.body, [&](const Expr* name) {
+      if (name->kind != Expr::Kind::kTarget) own.inherit(name->name);
+    });
   }
 
   Expr* clone(const Expr* target) {
@@ -306,6 +319,8 @@ class Binder {
   Tree& tree_;
   Cursor& cursor_;
   std::set<std::string> free_;
+  std::set<std::string> blocks_;
+  Scope* root_ = nullptr;
   int loops_ = 0;  // for loops of this function around the place being read
 };
 

@@ -40,6 +40,11 @@ void Scope::parameter(const std::string& name) {
   define(name, {Origin::How::kParameter, name});
 }
 
+void Scope::inherit(const std::string& name) {
+  const std::optional<Ref> outer = parent_ ? parent_->find(name) : std::nullopt;
+  if (outer && !refs_.count(name)) define(name, {Origin::How::kInherit, name, *outer});
+}
+
 void Scope::merge(const std::vector<Scope>& branches) {
   std::set<std::string> fresh;
   for (const Scope& branch : branches) fresh.insert(branch.stores_.begin(), branch.stores_.end());
@@ -80,7 +85,8 @@ std::vector<Load> Scope::loads() const {
         load.how = Load::How::kResolve;
         break;
       case Origin::How::kAlias:
-        load.how = Load::How::kAlias;
+      case Origin::How::kInherit:
+        load.how = origin.how == Origin::How::kAlias ? Load::How::kAlias : Load::How::kInherit;
         load.from = {function_->depth - origin.from.function->depth, origin.from.slot};
         break;
     }

@@ -33,6 +33,8 @@ class Scope {
   bool load(const std::string& name);
   void store(const std::string& name);
   void parameter(const std::string& name);
+  // Begins as the outer variable if that is set by then, as the context's otherwise.
+  void inherit(const std::string& name);
   // Takes over what the branches of an if, copies of this scope, came to know.
   void merge(const std::vector<Scope>& branches);
 
@@ -46,7 +48,7 @@ class Scope {
     int slot;
   };
   struct Origin {
-    enum class How { kParameter, kUndefined, kResolve, kAlias };
+    enum class How { kParameter, kUndefined, kResolve, kAlias, kInherit };
     How how;
     std::string name;
     Ref from{nullptr, -1};

@@ -45,7 +45,8 @@ Value is_sequence(Runtime&, const Value& self, Bound&) {
 }
 Value is_iterable(Runtime&, const Value& self, Bound&) { return Value::boolean(iterable(self)); }
 Value is_callable(Runtime&, const Value& self, Bound&) {
-  return Value::boolean(self.is(Kind::kFunction) || self.is(Kind::kLoop) || self.undefined());
+  const bool function = self.is(Kind::kFunction) && self.function().call;
+  return Value::boolean(function || self.is(Kind::kLoop) || self.undefined());
 }
 Value is_escaped(Runtime&, const Value& self, Bound&) {
   return Value::boolean(self.is(Kind::kString) && self.str().markup);

@@ -163,10 +163,18 @@ struct CallArgs {
 struct FunctionObject : Object {
   std::string name;
   const char* type = "function";
-  std::string shown;                    // what str() gives
-  std::vector<std::string> parameters;  // of a macro
-  std::function<Value(Runtime&, CallArgs&)> call;
+  std::string shown;                               // what str() gives
+  std::vector<std::string> parameters;             // of a macro
+  std::function<Value(Runtime&, CallArgs&)> call;  // empty: cannot be called
 };
+
+// What cycler() makes: its items in turn.
+struct CyclerObject : FunctionObject {
+  std::vector<Value> items;
+  size_t position = 0;
+};
+// Null for any other value.
+CyclerObject* as_cycler(const Value& value);
 
 // What a for loop's body sees as `loop`.
 class LoopObject : public Object {
