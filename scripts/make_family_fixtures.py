@@ -326,6 +326,8 @@ SMALL = {"vocab_size": 40, "hidden_size": 16, "intermediate_size": 20, "num_hidd
 GPT = {"vocab_size": 48, "n_positions": 160, "n_ctx": 160, "n_embd": 24, "n_layer": 2, "n_head": 4, "n_inner": 24,
        "bos_token_id": 1, "eos_token_id": 2}
 HEAD8 = SMALL | {"head_dim": 8}
+HEAD16 = SMALL | {"num_attention_heads": 2, "hidden_size": 32, "num_key_value_heads": 1}
+MROPE = {"rope_type": "default", "rope_theta": 10000.0, "mrope_section": [2, 3, 3]}
 EXPERTS = {"num_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 12}
 LATENT = SMALL | {"num_key_value_heads": 4, "kv_lora_rank": 12, "q_lora_rank": 16, "qk_rope_head_dim": 4,
                   "qk_nope_head_dim": 6, "v_head_dim": 6}
@@ -393,8 +395,26 @@ COMMITTED = {
     "smollm3": ("SmolLM3", SMALL | {"num_hidden_layers": 4, "intermediate_size": 20}),
     "starcoder2": ("Starcoder2", {k: v for k, v in SMALL.items() if k != "rms_norm_eps"}),
 }
+# Multimodal models of which the text alone is computed: (model, the text's settings, the others).
+TOWER = {"hidden_size": 8, "intermediate_size": 8, "num_hidden_layers": 1, "num_attention_heads": 1, "image_size": 8,
+         "patch_size": 4}
+MULTIMODAL = {
+    "gemma3-multimodal": ("Gemma3", COMMITTED["gemma3"][1], {
+        "vision_config": TOWER | {"vision_use_head": False}, "mm_tokens_per_image": 4}),
+}
+# The same kind, not committed: `random` writes them once.
+MULTIMODAL_MORE = {
+    "llava": ("Llava", SMALL | {"model_type": "llama"}, {"vision_config": TOWER | {"model_type": "siglip_vision_model"}}),
+    "mistral3": ("Mistral3", SMALL | {"model_type": "mistral"}, {
+        "vision_config": TOWER | {"model_type": "pixtral", "head_dim": 8}, "spatial_merge_size": 2}),
+    "qwen2_vl": ("Qwen2VL", HEAD16 | {"rope_parameters": MROPE}, {
+        "vision_config": {"depth": 1, "embed_dim": 8, "hidden_size": 16, "num_heads": 1, "patch_size": 4}}),
+    "qwen2_5_vl": ("Qwen2_5_VL", HEAD16 | {"rope_parameters": MROPE}, {
+        "vision_config": {"depth": 1, "hidden_size": 8, "intermediate_size": 8, "out_hidden_size": 16, "num_heads": 1,
+                          "patch_size": 4}}),
+}
 # Has no GGUF form, or one that cannot say what the checkpoint says.
-NO_GGUF = ("codegen", "gptj", "glm", "mistral", "llama-dynamic")
+NO_GGUF = ("gemma3-multimodal", "codegen", "gptj", "glm", "mistral", "llama-dynamic")
 LARGEST = 200 << 10  # bytes of a committed file
 
 
@@ -403,6 +423,11 @@ def classes(stem: str):
     config = {"Gemma3": "Gemma3TextConfig"}.get(stem, stem + "Config")
     model = {"GPT2": "GPT2LMHeadModel", "InternLM3": "LlamaForCausalLM"}.get(stem, stem + "ForCausalLM")
     return getattr(transformers, config), getattr(transformers, model)
+
+
+def multimodal_classes(stem: str):
+    import transformers
+    return getattr(transformers, stem + "Config"), getattr(transformers, stem + "ForConditionalGeneration")
 
 
 def randomise(model, seed: int) -> None:
@@ -482,8 +507,9 @@ def write(folder: pathlib.Path, name: str, note, found: list, source: str) -> No
 def make_model(folder: pathlib.Path, name: str, stem: str, kwargs: dict, seed: int, lengths) -> tuple:
     """Writes config.json and weights; returns (the configuration, its class, the cases)."""
     import torch
-    config_class, model_class = classes(stem)
-    config = config_class(**({"pad_token_id": 0} | kwargs))
+    several = "text_config" in kwargs
+    config_class, model_class = multimodal_classes(stem) if several else classes(stem)
+    config = config_class(**({} if several else {"pad_token_id": 0}) | kwargs)
     config._attn_implementation = config._experts_implementation = "eager"
     model = model_class(config).eval()
     randomise(model, seed)
@@ -496,7 +522,7 @@ def make_model(folder: pathlib.Path, name: str, stem: str, kwargs: dict, seed: i
         # A fresh model each: dynamic rope remembers the longest text.
         fresh = model_class.from_pretrained(folder, attn_implementation="eager", experts_implementation="eager",
                                             dtype=torch.float32).eval()
-        found += cases(fresh, config.vocab_size, [length], seed * 1000 + length)
+        found += cases(fresh, config.get_text_config().vocab_size, [length], seed * 1000 + length)
     return json.loads((folder / "config.json").read_text()), config_class, found
 
 
@@ -528,6 +554,21 @@ def make_random(out: pathlib.Path, seeds: int, only: str | None) -> None:
             (folder / "config.json").write_text(json.dumps(written, indent=1))
             write(folder, name, ", ".join(note) or None, found, source)
         print(name, flush=True)
+    for seed, (name, (stem, text, more)) in enumerate(MULTIMODAL_MORE.items()):
+        if only and name != only:
+            continue
+        folder = out / "fixtures" / "models" / name
+        *_, found = make_model(folder, name, stem, {"text_config": text} | more, seed, LENGTHS)
+        write(folder, name, None, found, source)
+        print(name, flush=True)
+
+
+def make_multimodal(out: pathlib.Path, source: str) -> None:
+    for seed, (name, (stem, text, more)) in enumerate(MULTIMODAL.items()):
+        folder = out / name
+        written, _, found = make_model(folder, name, stem, {"text_config": text} | more, seed, (1, 9, 70))
+        (folder / "config.json").write_text(json.dumps(written, indent=1) + "\n")
+        write(folder, name, None, found, source)
 
 
 def make_committed(out: pathlib.Path) -> None:
@@ -539,6 +580,7 @@ def make_committed(out: pathlib.Path) -> None:
         written, _, found = make_model(folder, name, stem, kwargs, seed, (1, 9, 70))
         (folder / "config.json").write_text(json.dumps(written, indent=1) + "\n")
         write(folder, name, None, found, source)
+    make_multimodal(out / "models", source)
     slow_family_models.make(out / "models", case, write, seeds=1, skip=("baichuan2-normhead",))
     (out / "gguf").mkdir(parents=True, exist_ok=True)
     for folder in sorted((out / "models").iterdir()):

@@ -125,6 +125,7 @@ Json inspect(const InspectCommand& command) {
   int64_t parameters = 0;
   std::map<std::string, int64_t> types;
   for (const StoredTensor& t : checkpoint->tensors()) {
+    if (descriptor.leaves_aside(t.name)) continue;
     parameters += elements(t.shape);
     ++types[std::string(name(t.dtype))];
   }

@@ -119,8 +119,12 @@ OpenedModel open_model(const ModelOptions& options, TokenizerUse use) {
   OpenedModel opened;
   opened.backend = open_backend(options);
   opened.checkpoint = Checkpoint::open(options.model);
-  (void)describe(family_of(*opened.checkpoint),
-                 *opened.checkpoint);  // what is not supported ends here
+  // What is not supported ends here.
+  const Descriptor descriptor = describe(family_of(*opened.checkpoint), *opened.checkpoint);
+  if (!descriptor.left_aside.empty())
+    talk(fmt::format("{}: tensors under {} are left aside: the model reads text alone",
+                     options.model,
+                     fmt::join(descriptor.left_aside, ", ")));
   opened.tokenizer = tokenizer_of(*opened.checkpoint, use);
   opened.chat = open_chat(*opened.checkpoint, opened.tokenizer, options.chat_template);
   LocalModelParts parts;

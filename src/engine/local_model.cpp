@@ -12,20 +12,36 @@ namespace keju {
 namespace {
 
 constexpr int64_t kFirstPages = 64;
-constexpr int64_t kMostTokens = int64_t{1} << 20;  // of one text given as ids
+
+// Checked before any weight is read.
+int64_t context_of(const LocalModelParts& parts) {
+  const Descriptor d = describe(family_of(*parts.checkpoint), *parts.checkpoint);
+  const int64_t asked = parts.options.context_length;
+  if (asked == 0) return d.context_length;
+  const int64_t most = d.longest_context();
+  if (asked < 0 || asked > most) {
+    throw fail(Code::kUsage,
+               "{}: context: found {}, need 1 to {}. The checkpoint states {} positions, and its "
+               "position encoding is defined for {} of them",
+               parts.name,
+               asked,
+               most,
+               d.context_length,
+               most);
+  }
+  return asked;
+}
 
 class Local : public LocalModel {
  public:
   explicit Local(LocalModelParts parts)
       : parts_(std::move(parts)),
+        context_length_(context_of(parts_)),
         weights_digest_(digest_of(*parts_.checkpoint, parts_.backend->facts().threads)),
         model_(Model::load(parts_.checkpoint, *parts_.backend)) {
     kv_ = model_->make_kv_pages(kFirstPages);
     if (parts_.tokenizer != nullptr)
       encoder_ = std::make_unique<PromptEncoder>(*parts_.tokenizer, parts_.chat.get());
-    const int64_t own = model_->descriptor().context_length;
-    context_length_ =
-        parts_.options.context_length > 0 ? std::min(parts_.options.context_length, own) : own;
   }
 
   Model& model() override { return *model_; }
@@ -49,6 +65,8 @@ class Local : public LocalModel {
                      {"step_rows", parts_.options.step_rows},
                      {"resident_weight_bytes", model_->resident_bytes()},
                      {"tokenizer", parts_.tokenizer != nullptr ? parts_.tokenizer->kind() : ""}};
+    if (const auto& aside = model_->descriptor().left_aside; !aside.empty())
+      facts.details["left_aside"] = aside;
     return facts;
   }
 
@@ -101,11 +119,11 @@ class Local : public LocalModel {
   }
 
   LocalModelParts parts_;
+  int64_t context_length_;
   std::string weights_digest_;
   std::unique_ptr<Model> model_;
   std::unique_ptr<KvPages> kv_;
   std::unique_ptr<PromptEncoder> encoder_;
-  int64_t context_length_ = 0;
 };
 
 std::vector<double> Local::token_logprobs(const std::vector<TokenId>& ids,
@@ -113,7 +131,7 @@ std::vector<double> Local::token_logprobs(const std::vector<TokenId>& ids,
   const auto total = static_cast<int64_t>(ids.size());
   if (total == 0) throw fail(Code::kInput, "ids: found none, need at least one");
   // Learned positions end at the context; rotary ones and ALiBi go on, as in the reference.
-  const int64_t most = model_->descriptor().learned_positions ? context_length_ : kMostTokens;
+  const int64_t most = model_->descriptor().learned_positions ? context_length_ : kMostPositions;
   if (total > most) throw fail(Code::kInput, "ids: found {}, need at most {}", total, most);
   const int64_t vocab = model_->descriptor().vocab;
   for (const TokenId id : ids) {

@@ -15,10 +15,10 @@
 namespace keju {
 
 struct EngineOptions {
-  int64_t step_rows = 512;                         // rows of one packed forward pass
-  int64_t live_sequences = 16;                     // generations that decode together
-  int64_t context_length = 0;                      // 0: the checkpoint's own
-  int64_t window_tokens = int64_t{1} << 24;        // of prompts planned together at most
+  int64_t step_rows = 512;                   // rows of one packed forward pass
+  int64_t live_sequences = 16;               // generations that decode together
+  int64_t context_length = 0;                // 0: the checkpoint's own; at most longest_context
+  int64_t window_tokens = int64_t{1} << 24;  // of prompts planned together at most
   int64_t window_least_tokens = int64_t{1} << 15;  // small groups are planned together up to this
 };
 
@@ -35,7 +35,8 @@ struct LocalModelParts {
 
 class LocalModel : public LanguageModel {
  public:
-  // Loads the weights. Errors as Model::load.
+  // Loads the weights. Errors as Model::load; Error(kUsage) for a context_length past what the
+  // checkpoint's positions are defined for (Descriptor::longest_context).
   static std::unique_ptr<LocalModel> create(LocalModelParts parts);
   virtual Model& model() = 0;
 

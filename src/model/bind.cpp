@@ -94,6 +94,26 @@ void TableBinder::layer(int64_t l) {
   }
 }
 
+namespace {
+
+// The family's names as this checkpoint spells them, told by where its embedding stands.
+TensorNames spelt(const TensorNames& names, const Descriptor& descriptor, const Binder& binder) {
+  TensorNames base = names, inside = names, within = names;
+  strip_base_prefix(base);
+  std::vector<const TensorNames*> spellings = {&names, &base};
+  if (!descriptor.left_aside.empty()) {
+    prefix_all(inside, "language_model.");
+    replace_base_prefix(within, "model.language_model.");
+    spellings.insert(spellings.end(), {&inside, &within});
+  }
+  for (const TensorNames* spelling : spellings) {
+    if (binder.has(spelling->embedding + ".weight")) return *spelling;
+  }
+  return names;
+}
+
+}  // namespace
+
 ModelSources bind(const Family& family,
                   const Descriptor& descriptor,
                   const Checkpoint& checkpoint) {
@@ -107,10 +127,11 @@ ModelSources bind(const Family& family,
          {"rope_freqs.weight", "rope_factors_long.weight", "rope_factors_short.weight"}) {
       binder.ignore(read_by_describe);
     }
-  } else if (!binder.has(names.embedding + ".weight")) {
-    TensorNames base = names;
-    strip_base_prefix(base);
-    if (binder.has(base.embedding + ".weight")) names = base;
+  } else {
+    names = spelt(names, descriptor, binder);
+    for (const StoredTensor& tensor : checkpoint.tensors()) {
+      if (descriptor.leaves_aside(tensor.name)) binder.ignore(tensor.name);
+    }
   }
   TableBinder(descriptor, names, binder, sources).all();
   binder.finish();

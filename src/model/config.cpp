@@ -53,6 +53,10 @@ int64_t Config::integer_of(std::initializer_list<std::string_view> keys, int64_t
   return otherwise;
 }
 
+int64_t Config::size_of(std::initializer_list<std::string_view> keys, int64_t otherwise) const {
+  return otherwise > 0 ? integer_of(keys, otherwise) : integer_of(keys);
+}
+
 double Config::number(std::string_view key) const {
   const Json& v = value(key);
   if (!v.is_number()) {
@@ -120,9 +124,9 @@ Descriptor common_descriptor(const Config& config,
                              const ConfigDefaults& defaults) {
   Descriptor d;
   d.family = std::move(family);
-  d.layers = config.integer_of({"num_hidden_layers", "n_layer", "num_layers"});
-  d.width = config.integer_of({"hidden_size", "n_embd", "n_embed"});
-  d.heads = config.integer_of({"num_attention_heads", "n_head"});
+  d.layers = config.size_of({"num_hidden_layers", "n_layer", "num_layers"}, defaults.layers);
+  d.width = config.size_of({"hidden_size", "n_embd", "n_embed"}, defaults.width);
+  d.heads = config.size_of({"num_attention_heads", "n_head"}, defaults.heads);
   // A null means "as the query heads"; an absent key means the class's own default.
   const bool assume_kv = !config.written("num_key_value_heads") && defaults.kv_heads > 0;
   d.kv_heads = config.integer("num_key_value_heads", assume_kv ? defaults.kv_heads : d.heads);
@@ -130,11 +134,10 @@ Descriptor common_descriptor(const Config& config,
   const bool assume_size = !config.written("head_dim") && defaults.head_size > 0;
   d.k_size = config.integer("head_dim", assume_size ? defaults.head_size : even);
   d.v_size = d.k_size;
-  d.mlp_width = defaults.mlp_factor > 0
-                    ? config.integer_of({"intermediate_size", "n_inner", "ffn_hidden_size"},
-                                        defaults.mlp_factor * d.width)
-                    : config.integer_of({"intermediate_size", "n_inner", "ffn_hidden_size"});
-  d.vocab = config.integer("vocab_size");
+  d.mlp_width =
+      config.size_of({"intermediate_size", "n_inner", "ffn_hidden_size"},
+                     defaults.mlp_factor > 0 ? defaults.mlp_factor * d.width : defaults.mlp_width);
+  d.vocab = config.size_of({"vocab_size"}, defaults.vocab);
   d.context_length =
       config.integer_of({"max_position_embeddings", "n_positions"}, defaults.context_length);
   d.norm_eps = config.number(defaults.eps_key, defaults.norm_eps);

@@ -27,6 +27,8 @@ class Config {
   // Of the first key that is there; the first one's name stands in the error.
   int64_t integer_of(std::initializer_list<std::string_view> keys) const;
   int64_t integer_of(std::initializer_list<std::string_view> keys, int64_t otherwise) const;
+  // The same, where 0 for `otherwise` means that one must be there.
+  int64_t size_of(std::initializer_list<std::string_view> keys, int64_t otherwise) const;
   double number(std::string_view key) const;
   double number(std::string_view key, double otherwise) const;
   bool boolean(std::string_view key, bool otherwise) const;
@@ -53,6 +55,8 @@ struct ConfigDefaults {
   std::string_view activation_key = "hidden_act";
   std::string_view activation = "silu";
   bool tied_head = false;
+  // 0: it must be written.
+  int64_t layers = 0, width = 0, heads = 0, mlp_width = 0, vocab = 0;
   int64_t kv_heads = 0;    // 0: as many as query heads
   int64_t head_size = 0;   // 0: width / heads
   int64_t mlp_factor = 0;  // mlp width is this many widths where it is not written; 0: it must be

@@ -12,7 +12,8 @@ namespace {
 RopeScalingKind scaling_kind(const std::string& type,
                              const ConfigDefaults& defaults,
                              const std::string& where) {
-  if (type == "default" || type == "none") return RopeScalingKind::kNone;
+  // Positions of text are the same along all three axes of "mrope" (Qwen2-VL, arXiv:2409.12191).
+  if (type == "default" || type == "none" || type == "mrope") return RopeScalingKind::kNone;
   if (type == "longrope") return RopeScalingKind::kLongRope;
   if (defaults.any_scaling_is_long && (type == "su" || type == "yarn")) {
     return RopeScalingKind::kLongRope;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "model/descriptor.h"
 
+#include <algorithm>
+
 #include "base/error.h"
 
 namespace keju {
@@ -43,6 +45,26 @@ int64_t regime_of(const RopeScaling& s, int64_t total_tokens) {
   return s.kind == RopeScalingKind::kLongRope ? 1 : 0;
 }
 
+// Llama 3's factor is already counted in its context, and an unscaled rope was trained up to it.
+int64_t reach_of(const RopeScaling& s, int64_t context) {
+  switch (s.kind) {
+    case RopeScalingKind::kDynamicNtk:
+    case RopeScalingKind::kQwenDynamicNtk:
+      return kMostPositions;
+    case RopeScalingKind::kLinear:
+    case RopeScalingKind::kYarn:
+    case RopeScalingKind::kLongRope: {
+      const double reach =
+          std::min(s.factor * s.original_context, static_cast<double>(kMostPositions));
+      return std::max(context, static_cast<int64_t>(reach));
+    }
+    case RopeScalingKind::kNone:
+    case RopeScalingKind::kLlama3:
+      break;
+  }
+  return context;
+}
+
 Json rope_json(const Rope& rope) {
   return {{"style", rope.style == RopeStyle::kHalf ? "half" : "interleaved"},
           {"dim", rope.dim},
@@ -58,6 +80,23 @@ int64_t Descriptor::rope_regime(int64_t total_tokens) const {
     if (const int64_t regime = regime_of(rope.scaling, total_tokens); regime > 0) return regime;
   }
   return 0;
+}
+
+int64_t Descriptor::longest_context() const {
+  if (learned_positions) return context_length;
+  if (alibi) return std::max(context_length, kMostPositions);
+  if (ropes.empty()) return context_length;
+  int64_t reach = std::max(context_length, kMostPositions);
+  for (const Rope& rope : ropes) reach = std::min(reach, reach_of(rope.scaling, context_length));
+  return reach;
+}
+
+bool Descriptor::leaves_aside(std::string_view tensor) const {
+  constexpr std::string_view kBase = "model.";
+  return std::any_of(left_aside.begin(), left_aside.end(), [&](const std::string& prefix) {
+    return tensor.starts_with(prefix) ||
+           (tensor.starts_with(kBase) && tensor.substr(kBase.size()).starts_with(prefix));
+  });
 }
 
 Json Descriptor::to_json() const {
@@ -107,6 +146,7 @@ Json Descriptor::to_json() const {
   if (embedding_scale != 1) j["embedding_scale"] = embedding_scale;
   if (residual_scale != 1) j["residual_scale"] = residual_scale;
   if (logit_scale != 1) j["logit_scale"] = logit_scale;
+  if (!left_aside.empty()) j["left_aside"] = left_aside;
   return j;
 }
 

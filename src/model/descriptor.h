@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/json.h"
@@ -14,6 +15,7 @@ namespace keju {
 // reads it and knows no family.
 
 inline constexpr int64_t kMostLayers = 4096;
+inline constexpr int64_t kMostPositions = int64_t{1} << 20;  // of one text
 
 enum class RopeScalingKind {
   kNone,
@@ -130,10 +132,19 @@ struct Descriptor {
   std::vector<Rope> ropes;
   std::vector<LayerSettings> layer;  // one per layer
 
+  // Where the parts of a multimodal checkpoint that text does not pass through stand: prefixes of
+  // tensor names, with or without "model." before them.
+  std::vector<std::string> left_aside;
+  bool leaves_aside(std::string_view tensor) const;
+
   // Whether positions depend on the length of the whole text (dynamic NTK, longrope): texts of
   // different regimes may not share keys. 0 for every length of an ordinary model; past the limit
   // the text's length (dynamic NTK), the growth of theta's step (Qwen 1) or 1 (longrope).
   int64_t rope_regime(int64_t total_tokens) const;
+
+  // The longest context whose positions are defined: past context_length only where the rope's
+  // scaling says how (a factor over the original context, dynamic NTK) or ALiBi goes on.
+  int64_t longest_context() const;
 
   Json to_json() const;  // for inspect and records
   // Errors: Error(kInput) names the first setting that contradicts another.

@@ -42,8 +42,9 @@ std::unique_ptr<Model> Model::load(std::shared_ptr<const Checkpoint> checkpoint,
   model->descriptor_ = describe(family, *checkpoint);
   model->upload(bind(family, model->descriptor_, *checkpoint));
   model->buffers_ = std::make_unique<Buffers>(backend);
-  for (const StoredTensor& tensor : checkpoint->tensors())
-    model->parameters_ += elements(tensor.shape);
+  for (const StoredTensor& tensor : checkpoint->tensors()) {
+    if (!model->descriptor_.leaves_aside(tensor.name)) model->parameters_ += elements(tensor.shape);
+  }
   return model;
 }
 

@@ -106,12 +106,20 @@ TensorNames gguf_names(const TensorNames& family) {
   return n;
 }
 
-void strip_base_prefix(TensorNames& names) {
+void strip_base_prefix(TensorNames& names) { replace_base_prefix(names, ""); }
+
+void prefix_all(TensorNames& names, std::string_view prefix) {
+  for (const Field field : kNames) {
+    if (!(names.*field).empty()) (names.*field).insert(0, prefix);
+  }
+}
+
+void replace_base_prefix(TensorNames& names, std::string_view with) {
   const std::string prefix = names.embedding.substr(0, names.embedding.find('.') + 1);
   if (prefix.empty()) return;
   for (const Field field : kNames) {
     std::string& name = names.*field;
-    if (name.starts_with(prefix)) name.erase(0, prefix.size());
+    if (name.starts_with(prefix)) name.replace(0, prefix.size(), with);
   }
 }
 

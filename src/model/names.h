@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "model/descriptor.h"
@@ -54,5 +55,11 @@ TensorNames llama_names(const Descriptor& descriptor);
 // Takes the part of `names` up to the first dot of the embedding's off every name that has it:
 // checkpoints of a base model without its head are written so (GPT-2, BLOOM).
 void strip_base_prefix(TensorNames& names);
+
+// Both ways in which a multimodal checkpoint holds its language model: `language_model.` before
+// every name (transformers until 4.51, and what it still writes), or `model.language_model.` where
+// the base prefix stood (from 4.52 on).
+void prefix_all(TensorNames& names, std::string_view prefix);
+void replace_base_prefix(TensorNames& names, std::string_view with);
 
 }  // namespace keju

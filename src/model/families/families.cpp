@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "model/config.h"
 #include "model/gguf.h"
+#include "model/multimodal.h"
 
 namespace keju {
 namespace {
@@ -38,12 +39,12 @@ std::string text(const Json& config, const char* key) {
 }
 
 const Family& family_of_config(const Checkpoint& checkpoint) {
-  const Json& config = checkpoint.config();
-  if (!config.is_object()) {
+  if (!checkpoint.config().is_object()) {
     throw fail(Code::kInput,
                "{}: config.json: not there, need it to know the architecture",
                checkpoint.root().string());
   }
+  const Json config = text_part(checkpoint.config()).config;
   const std::string type = text(config, "model_type");
   std::string architecture;
   if (config.contains("architectures") && config["architectures"].is_array() &&
@@ -106,7 +107,9 @@ Descriptor describe(const Family& family, const Checkpoint& checkpoint) {
     describe_from_tensors(checkpoint, d);
   } else {
     refuse_quantised(checkpoint.config(), where + "/config.json");
-    d = family.from_config(checkpoint.config(), where + "/config.json");
+    const TextPart part = text_part(checkpoint.config());
+    d = family.from_config(part.config, where + "/config.json" + part.where);
+    d.left_aside = part.left_aside;
   }
   d.glu.activation = d.activation;
   d.validate(where);

@@ -48,6 +48,11 @@ Descriptor from_config(const Json& json, const std::string& where) {
                                    {.activation_key = "hidden_activation",
                                     .activation = "gelu_pytorch_tanh",
                                     .tied_head = true,
+                                    .layers = 26,
+                                    .width = 2304,
+                                    .heads = 8,
+                                    .mlp_width = 9216,
+                                    .vocab = 262208,
                                     .kv_heads = 4,
                                     .head_size = 256,
                                     .context_length = 131072});

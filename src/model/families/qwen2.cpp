@@ -22,7 +22,7 @@ Descriptor from_gguf(const KeyValues& metadata) { return common_descriptor(metad
 }  // namespace
 
 const Family kQwen2{.name = "qwen2",
-                    .model_types = {"qwen2"},
+                    .model_types = {"qwen2", "qwen2_vl_text", "qwen2_5_vl_text"},
                     .architectures = {"Qwen2ForCausalLM"},
                     .gguf_names = {"qwen2"},
                     .from_config = from_config,
