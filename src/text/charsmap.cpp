@@ -3,6 +3,9 @@
 
 #include <utf8proc.h>
 
+#include <algorithm>
+#include <array>
+
 #include "base/error.h"
 #include "base/utf8.h"
 #include "text/hash.h"
@@ -25,7 +28,15 @@ bool inside_character(std::string_view text, size_t at) {
 class SpmStep : public Normalizer {
  public:
   SpmStep(CharsMap map, SpmNormalizerOptions options, std::shared_ptr<const PieceSet> pieces)
-      : map_(std::move(map)), options_(options), pieces_(std::move(pieces)) {}
+      : map_(std::move(map)), options_(options), pieces_(std::move(pieces)) {
+    for (size_t byte = 0; byte < plain_.size(); ++byte) {
+      const char text = static_cast<char>(byte);
+      plain_[byte] = text != ' ' && !pieces_->starts_user_defined(text) && !map_.starts(text);
+    }
+    // A run of plain bytes must end between characters.
+    if (!std::all_of(plain_.begin() + 0x80, plain_.begin() + 0xC0, [](bool p) { return p; }))
+      plain_.fill(false);
+  }
 
   std::string_view apply(std::string_view text, std::string& buffer) const override {
     const std::string_view space = options_.escape_whitespaces ? kSpaceSymbol : " ";
@@ -40,6 +51,12 @@ class SpmStep : public Normalizer {
     if (dummy && !options_.whitespace_as_suffix) buffer += space;
     bool after_space = options_.remove_extra_whitespaces;
     while (!text.empty()) {
+      if (const size_t size = plain_run(text); size > 0) {
+        buffer += text.substr(0, size);
+        text.remove_prefix(size);
+        after_space = false;
+        continue;
+      }
       const CharsMap::Rule rule = next(text);
       std::string_view by = rule.by;
       while (after_space && by.starts_with(' ')) by.remove_prefix(1);
@@ -62,6 +79,13 @@ class SpmStep : public Normalizer {
   }
 
  private:
+  // Bytes in front that no rule, user-defined piece or space begins in: they stay as they are.
+  size_t plain_run(std::string_view text) const {
+    size_t size = 0;
+    while (size < text.size() && plain_[static_cast<uint8_t>(text[size])]) ++size;
+    return size;
+  }
+
   CharsMap::Rule next(std::string_view text) const {
     if (const size_t size = pieces_->user_defined_prefix(text); size > 0) {
       return {size, text.substr(0, size)};
@@ -75,6 +99,7 @@ class SpmStep : public Normalizer {
   CharsMap map_;
   SpmNormalizerOptions options_;
   std::shared_ptr<const PieceSet> pieces_;
+  std::array<bool, 256> plain_{};  // by byte
 };
 
 class PrecompiledStep : public Normalizer {
@@ -146,6 +171,12 @@ CharsMap::CharsMap(std::string_view blob, std::string_view where) {
     throw fail(
         Code::kInput, "{}: precompiled_charsmap: found replacements that are not UTF-8", where);
   }
+}
+
+bool CharsMap::starts(char byte) const {
+  if (units_.empty()) return false;
+  const size_t node = offset(units_[0]) ^ static_cast<uint8_t>(byte);
+  return node < units_.size() && label(units_[node]) == static_cast<uint8_t>(byte);
 }
 
 CharsMap::Rule CharsMap::find(std::string_view text, bool first) const {

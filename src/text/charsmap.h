@@ -26,6 +26,7 @@ class CharsMap {
   };
   Rule longest(std::string_view text) const;
   Rule shortest(std::string_view text) const;
+  bool starts(char byte) const;  // whether a rule's text may begin with this byte
 
  private:
   Rule find(std::string_view text, bool first) const;

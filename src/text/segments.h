@@ -76,9 +76,11 @@ class SegmentCache {
         std::memcmp(entry.payload + entry.count * sizeof(TokenId), key.data(), key.size()) != 0) {
       return false;
     }
-    const size_t at = out.size();
-    out.resize(at + entry.count);
-    std::memcpy(out.data() + at, entry.payload, entry.count * sizeof(TokenId));
+    for (size_t i = 0; i < entry.count; ++i) {
+      TokenId id;
+      std::memcpy(&id, entry.payload + i * sizeof(TokenId), sizeof id);
+      out.push_back(id);
+    }
     return true;
   }
   void store(std::string_view key, uint16_t kind, uint64_t hash, const TokenId* ids, size_t count) {

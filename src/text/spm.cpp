@@ -10,6 +10,7 @@
 namespace keju {
 namespace {
 
+constexpr char32_t kBasicPlane = 0x10000;
 constexpr size_t kLongestPiece = 1 << 14;  // bounds what one look-up may cost
 
 struct ThreadScratch {
@@ -107,11 +108,24 @@ SpmBpe::SpmBpe(std::shared_ptr<const PieceSet> set)
   // whole text: neither may be cut.
   if (!pieces_->byte_fallback() || pieces_->has_unused()) junctions_.allow_all();
   junctions_.finish();
+  characters_.assign(kBasicPlane, -1);
+  for (char32_t code = 0; code < kBasicPlane; ++code) {
+    std::string text;
+    append_utf8(text, code);
+    const TokenId id = pieces_->find(text);
+    if (id >= 0 && (*pieces_)[id].type != PieceType::kUnused) characters_[code] = id;
+  }
 }
 
 void SpmBpe::encode(std::string_view word, std::vector<TokenId>& out) const {
   SegmentCache& cache = SegmentCache::of_thread(serial_);
   for_each_segment(junctions_, word, [&](std::string_view part) {
+    if (part.size() <= 3 && !part.empty()) {  // most often one character: no merge, no cache
+      const char* after = part.data();
+      const char32_t code = next_valid(after);
+      if (after == part.data() + part.size() && code < kBasicPlane && characters_[code] >= 0)
+        return out.push_back(characters_[code]);
+    }
     if (part.size() > SegmentCache::kPayload) return encode_part(part, out);
     const uint64_t hash = SegmentCache::hash(part, 0);
     if (cache.find(part, 0, hash, out)) return;

@@ -54,6 +54,9 @@ class PieceSet {
   bool has_unused() const { return has_unused_; }
   // Bytes of the user-defined piece that `text` begins with (the longest), or 0.
   size_t user_defined_prefix(std::string_view text) const;
+  bool starts_user_defined(char byte) const {
+    return user_defined_starts_[static_cast<uint8_t>(byte)];
+  }
   bool byte_fallback() const { return byte_fallback_; }
   // Appends what stands for text that no piece covers: its bytes' pieces, or the unknown piece.
   void append_unknown(std::string_view text, std::vector<TokenId>& out) const;
@@ -84,7 +87,8 @@ class SpmBpe : public TokenModel {
   void append(std::string_view text, const Splits& splits, std::vector<TokenId>& out) const;
 
   std::shared_ptr<const PieceSet> pieces_;
-  std::vector<uint32_t> ranks_;  // by id: 0 for the best score; equal scores, equal ranks
+  std::vector<uint32_t> ranks_;      // by id: 0 for the best score; equal scores, equal ranks
+  std::vector<TokenId> characters_;  // by code point of the basic plane: its piece, or -1
   Junctions junctions_;
   uint64_t serial_;
 };
