@@ -47,7 +47,7 @@ std::unique_ptr<Backend> make_cpu_backend(const CpuOptions& options) {
       return std::make_unique<Bf16Backend>(
           facts.threads, facts, avx512_kernels(), avx512_amx_bf16_kernels());
     }
-    facts.numeric_mode = "cpu-fast-int8-r1";
+    facts.numeric_mode = "cpu-fast-int16-r1";
     if (plain) return std::make_unique<PlainFastBackend>(facts.threads, facts);
     if (facts.isa != "avx512_vnni") {
       throw fail(Code::kUnsupported,

@@ -56,7 +56,7 @@ void FastBackend::linear(Rows x, const Matrix& w, const Vector* bias, bool accum
         panels, grain, [&](int64_t begin, int64_t end, int) { fast_.direct(args, begin, end); });
     return;
   }
-  constexpr int64_t kRowsPerPass = 384;  // codes are a quarter of floats
+  constexpr int64_t kRowsPerPass = 192;  // codes are half of floats
   const int64_t blocks = blocks_of_rows(x.count);
   const int64_t passes = (x.count + kRowsPerPass - 1) / kRowsPerPass;
   const int64_t pairs = (panels + 1) / 2;

@@ -7,14 +7,15 @@
 
 namespace keju {
 
-// Fast mode: products with block types take the activations in int8. A numeric mode of its own, as
+// Fast mode: products with block types take the activations in int16. A numeric mode of its own, as
 // invariant as exact mode: a row's codes depend on that row alone. All other ops, and products with
-// F32, F16 and BF16 weights, are exact mode's.
+// F32, F16 and BF16 weights, are exact mode's. (In int8, choices of small models agreed with exact
+// mode's on no more than 88 to 93 of 100 items; a code of 16 bits costs a second int8 product.)
 //
-// Each 32 activations of a row become codes q = round(x·127/a) in [-127, 127], ties to even, and a
-// scale a/127, where a is their largest magnitude (all zeros if a < 1e-30; the scale is NaN if any
-// of them is not finite). With the weights as s·w (or s·w + m) per sub-block, an output starts as
-// in linear(), and for every sub-block of k in ascending order, by fused operations:
+// Each 32 activations of a row become codes q = round(x·L/a) in [-L, L], L = 32512, ties to even,
+// and a scale a/L, where a is their largest magnitude (all zeros if a < 1e-30; the scale is NaN if
+// any of them is not finite). With the weights as s·w (or s·w + m) per sub-block, an output starts
+// as in linear(), and for every sub-block of k in ascending order, by fused operations:
 //   out += (scale · float(Σ q·w)) · s      Σ in integers; each product in brackets rounded once
 //   out += (scale · float(Σ q)) · m        where the type has m
 class PlainFastBackend : public PlainBackend {

@@ -26,8 +26,8 @@ Codes32 quantise_32(const float* x) {
   if (top >= 0x7F800000u) {
     codes.scale = std::numeric_limits<float>::quiet_NaN();
   } else if (!(largest < kFastTiny)) {
-    codes.scale = largest / 127.0f;
-    const float inverse = 127.0f / largest;
+    codes.scale = largest / kFastLargest;
+    const float inverse = kFastLargest / largest;
     for (int i = 0; i < 32; ++i) {
       codes.q[i] = static_cast<int32_t>((x[i] * inverse + kRoundMagic) - kRoundMagic);
     }

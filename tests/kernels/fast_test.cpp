@@ -25,7 +25,7 @@ bool has_codes(DType type) { return facts(type).block_elems > 1; }
 
 TEST(FastMode, IsAModeOfItsOwn) {
   for (const std::string& level : fast_levels()) {
-    EXPECT_THAT(fast(level)->facts().numeric_mode, testing::StartsWith("cpu-fast-int8-"));
+    EXPECT_THAT(fast(level)->facts().numeric_mode, testing::StartsWith("cpu-fast-int16-"));
     EXPECT_NE(fast(level)->facts().numeric_mode, backend(level)->facts().numeric_mode);
   }
 }
@@ -60,15 +60,15 @@ TEST_P(FastOps, TinyByHand) {
   const auto w = one_->make_matrix(stored.source());
   Array x(1, 32);
   for (int64_t k = 0; k < 32; ++k) x.at(0, k) = 0;
-  x.at(0, 0) = 254;  // scale 2: codes 127, 50, and -0.4 rounds to 0
-  x.at(0, 1) = 100;
+  x.at(0, 0) = 65024;  // scale 2: codes 32512, 12600, and -0.4 rounds to 0
+  x.at(0, 1) = 25200;
   x.at(0, 2) = -0.8f;
   Array out(1, 1);
   one_->linear(x.rows(), *w, nullptr, false, out.rows());
-  EXPECT_EQ(out.at(0, 0), 2 * (127 * 4 - 50 * 6) * 0.5f);
+  EXPECT_EQ(out.at(0, 0), 2 * (32512 * 4 - 12600 * 6) * 0.5f);
 }
 
-// Away from exact mode by no more than rounding activations to 1/254 of their block's largest.
+// Away from exact mode by no more than rounding activations to 1/65024 of their block's largest.
 TEST_P(FastOps, StaysNearExactMode) {
   const auto exact = backend("plain");
   uint64_t stream = 40;
@@ -82,7 +82,7 @@ TEST_P(FastOps, StaysNearExactMode) {
     for (int64_t n = 0; n < 40; ++n) {
       double size = 0;
       for (const float v : stored.expanded_row(n)) size += std::fabs(static_cast<double>(v));
-      const double bound = has_codes(type.type) ? size * 0.502 / 127 : 1e-4 * size;
+      const double bound = has_codes(type.type) ? size * 0.502 / 32512 + 1e-6 * size : 1e-4 * size;
       for (int64_t t = 0; t < 7; ++t) {
         const double gap = std::fabs(static_cast<double>(got.at(t, n)) - want.at(t, n));
         EXPECT_TRUE(gap <= bound + 1e-5) << type.name << ": " << gap << " of " << bound;

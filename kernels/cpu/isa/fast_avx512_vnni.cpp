@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Int8 products on AVX512-VNNI: unsigned weight codes times signed activation codes, four of k per
-// lane and instruction. Integer sums are exact, so their order is free; floats follow
-// fast_backend.h.
+// Int16 activations on AVX512-VNNI: an activation's code is 256·high + low, both int8, so that two
+// products of unsigned weight codes, four of k per lane and instruction, make Σ code·weight.
+// Integer sums are exact, so their order is free; floats follow fast_backend.h.
 #include "kernels/cpu/isa/lanes_avx512.h"
 // The lanes come first: what follows is written in terms of them.
 #include "kernels/cpu/isa/columns.h"
@@ -38,12 +38,21 @@ KEJU_INLINE void dot(__m512i& sum, __m512i w, __m512i x) {
 
 // -- activations -------------------------------------------------------------------------------
 
+// Four k of every row: of each row four high bytes, then four low ones.
+constexpr int64_t kGroupBytes = kFastRows * 8;
+
 // Sixteen codes of one row; returns their sum.
 KEJU_INLINE int32_t quantise_half(const float* x, __m512 inverse, std::byte* codes) {
   const __m512i q = _mm512_cvtps_epi32(_mm512_mul_ps(_mm512_loadu_ps(x), inverse));
-  alignas(16) int32_t four[4];
-  _mm_store_si128(reinterpret_cast<__m128i*>(four), _mm512_cvtsepi32_epi8(q));
-  for (int g = 0; g < 4; ++g) __builtin_memcpy(codes + g * kFastRows * 4, &four[g], 4);
+  const __m512i high = _mm512_srai_epi32(_mm512_add_epi32(q, _mm512_set1_epi32(128)), 8);
+  alignas(16) int32_t highs[4];
+  alignas(16) int32_t lows[4];
+  _mm_store_si128(reinterpret_cast<__m128i*>(highs), _mm512_cvtepi32_epi8(high));
+  _mm_store_si128(reinterpret_cast<__m128i*>(lows), _mm512_cvtepi32_epi8(q));  // modulo 256
+  for (int g = 0; g < 4; ++g) {
+    __builtin_memcpy(codes + g * kGroupBytes, &highs[g], 4);
+    __builtin_memcpy(codes + g * kGroupBytes + 4, &lows[g], 4);
+  }
   return _mm512_reduce_add_epi32(q);
 }
 
@@ -56,19 +65,19 @@ void quantise_32(const float* x, const Kind& kind, int64_t row, std::byte* step)
   __builtin_memcpy(&largest, &top, 4);
   const bool zero = largest < kFastTiny;
   const bool finite = top < 0x7F800000u;
-  const float scale = !finite ? __builtin_nanf("") : zero ? 0.0f : largest / 127.0f;
-  const float inverse = finite && !zero ? 127.0f / largest : 0.0f;
-  std::byte* const codes = step + row * 4;
+  const float scale = !finite ? __builtin_nanf("") : zero ? 0.0f : largest / kFastLargest;
+  const float inverse = finite && !zero ? kFastLargest / largest : 0.0f;
+  std::byte* const codes = step + row * 8;
   int32_t sum[2] = {0, 0};
   if (finite) {
     const __m512 by = _mm512_set1_ps(inverse);
     sum[0] = quantise_half(x, by, codes);
-    sum[1] = quantise_half(x + 16, by, codes + 4 * kFastRows * 4);
+    sum[1] = quantise_half(x + 16, by, codes + 4 * kGroupBytes);
   } else {
-    for (int g = 0; g < 8; ++g) __builtin_memset(codes + g * kFastRows * 4, 0, 4);
+    for (int g = 0; g < 8; ++g) __builtin_memset(codes + g * kGroupBytes, 0, 8);
   }
   if (!kind.halves) sum[0] += sum[1];
-  std::byte* const scales = step + 32 * kFastRows;
+  std::byte* const scales = step + kFastCodes;
   __builtin_memcpy(scales + 4 * row, &scale, 4);
   for (int h = 0; h < 2; ++h) {
     std::byte* const extra = scales + 4 * ((h + 1) * kFastRows + row);
@@ -104,25 +113,28 @@ void quantise(const float* x,
   }
 }
 
-// One step's fields of one row.
+// One step's fields of one row. kPart: 0 for the high bytes, 1 for the low ones.
+template <int kPart>
 KEJU_INLINE __m512i four_codes(const std::byte* step, int group, int row) {
   int32_t four = 0;
-  __builtin_memcpy(&four, step + (group * kFastRows + row) * 4, 4);
+  __builtin_memcpy(&four, step + group * kGroupBytes + row * 8 + 4 * kPart, 4);
   return _mm512_set1_epi32(four);
 }
 KEJU_INLINE V row_scale(const std::byte* step, int row) {
-  return broadcast(reinterpret_cast<const float*>(step + 32 * kFastRows) + row);
+  return broadcast(reinterpret_cast<const float*>(step + kFastCodes) + row);
 }
 KEJU_INLINE V row_extra(const std::byte* step, int half, int row) {
-  return broadcast(reinterpret_cast<const float*>(step + 32 * kFastRows) + (half + 1) * kFastRows +
+  return broadcast(reinterpret_cast<const float*>(step + kFastCodes) + (half + 1) * kFastRows +
                    row);
 }
 
-// Starts a sum of products so that it ends up as if codes were centred.
+// What the sum of low products starts from, given that of the high ones, so that it ends up as if
+// weight codes were centred.
 template <bool kOffset>
-KEJU_INLINE __m512i start_sum(const std::byte* step, int half, int row) {
-  if constexpr (kOffset) return _mm512_setzero_si512();
-  return _mm512_castps_si512(row_extra(step, half, row).v);
+KEJU_INLINE __m512i start_low(__m512i high, const std::byte* step, int half, int row) {
+  const __m512i moved = _mm512_slli_epi32(high, 8);
+  if constexpr (kOffset) return moved;
+  return _mm512_add_epi32(moved, _mm512_castps_si512(row_extra(step, half, row).v));
 }
 
 // out += scale·sum·s (+ scale·Σcodes·m)
@@ -145,7 +157,8 @@ struct Direct {
 };
 template <int R, int P>
 struct Sums {
-  __m512i v[R][P];
+  __m512i high[R][P];
+  __m512i low[R][P];
 };
 
 template <typename F, int kOctet, int R, int P>
@@ -160,10 +173,10 @@ KEJU_INLINE void dot_octet(const Direct<R, P>& d,
     F::template octet<kOctet>(d.at[p] + unit, &even, &odd);
 #pragma GCC unroll 4
     for (int r = 0; r < R; ++r) {
-      const __m512i x = four_codes(step, 2 * kOctet, r);
-      const __m512i y = four_codes(step, 2 * kOctet + 1, r);
-      dot(sum.v[r][p], even.v, x);
-      dot(sum.v[r][p], odd.v, y);
+      dot(sum.high[r][p], even.v, four_codes<0>(step, 2 * kOctet, r));
+      dot(sum.low[r][p], even.v, four_codes<1>(step, 2 * kOctet, r));
+      dot(sum.high[r][p], odd.v, four_codes<0>(step, 2 * kOctet + 1, r));
+      dot(sum.low[r][p], odd.v, four_codes<1>(step, 2 * kOctet + 1, r));
     }
   }
 }
@@ -175,7 +188,7 @@ KEJU_INLINE void direct_part(Direct<R, P>& d, int u, int half, const std::byte* 
 #pragma GCC unroll 4
   for (int p = 0; p < P; ++p) {
 #pragma GCC unroll 4
-    for (int r = 0; r < R; ++r) sum.v[r][p] = start_sum<F::kOffset>(step, half, r);
+    for (int r = 0; r < R; ++r) sum.high[r][p] = sum.low[r][p] = _mm512_setzero_si512();
   }
   dot_octet<F, kFirst>(d, unit, step, sum);
   if constexpr (kLast - kFirst == 3) {
@@ -188,7 +201,9 @@ KEJU_INLINE void direct_part(Direct<R, P>& d, int u, int half, const std::byte* 
     const Scale s = F::scale(d.at[p], u * (32 / F::kSub) + half);
 #pragma GCC unroll 4
     for (int r = 0; r < R; ++r) {
-      d.out[r][p] = finish_sum<F::kOffset>(sum.v[r][p], s, step, half, r, d.out[r][p]);
+      const __m512i whole =
+          _mm512_add_epi32(start_low<F::kOffset>(sum.high[r][p], step, half, r), sum.low[r][p]);
+      d.out[r][p] = finish_sum<F::kOffset>(whole, s, step, half, r, d.out[r][p]);
     }
   }
 }
@@ -301,6 +316,24 @@ struct FastTile {
   bool from_zero = false;
 };
 
+// The products of kGroups groups of four k with the high (0) or low (1) bytes of the activations.
+template <int kPart, int kGroups, int R, int N>
+KEJU_INLINE void add_products(
+    const FastTile& t, int64_t codes, const std::byte* step, int half, __m512i (&sum)[R][N]) {
+#pragma GCC unroll 8
+  for (int g = 0; g < kGroups; ++g) {
+    __m512i w[N];
+#pragma GCC unroll 2
+    for (int v = 0; v < N; ++v) w[v] = _mm512_loadu_si512(t.panel[v].codes + codes + 64 * g);
+#pragma GCC unroll 6
+    for (int r = 0; r < R; ++r) {
+      const __m512i x = four_codes<kPart>(step, half * kGroups + g, r);
+#pragma GCC unroll 2
+      for (int v = 0; v < N; ++v) dot(sum[r][v], w[v], x);
+    }
+  }
+}
+
 template <typename F, int R, int N>
 void fast_tile(const FastTile& t) {
   constexpr int kSubs = 32 / F::kSub;
@@ -322,20 +355,17 @@ void fast_tile(const FastTile& t) {
 #pragma GCC unroll 6
       for (int r = 0; r < R; ++r) {
 #pragma GCC unroll 2
-        for (int v = 0; v < N; ++v) sum[r][v] = start_sum<F::kOffset>(step, h, r);
+        for (int v = 0; v < N; ++v) sum[r][v] = _mm512_setzero_si512();
       }
-#pragma GCC unroll 8
-      for (int g = 0; g < 8 / kSubs; ++g, codes += 64) {
-        __m512i w[N];
-#pragma GCC unroll 2
-        for (int v = 0; v < N; ++v) w[v] = _mm512_loadu_si512(t.panel[v].codes + codes);
+      // High products first: one set of sums then serves both, and stays in registers.
+      add_products<0, 8 / kSubs>(t, codes, step, h, sum);
 #pragma GCC unroll 6
-        for (int r = 0; r < R; ++r) {
-          const __m512i x = four_codes(step, h * (8 / kSubs) + g, r);
+      for (int r = 0; r < R; ++r) {
 #pragma GCC unroll 2
-          for (int v = 0; v < N; ++v) dot(sum[r][v], w[v], x);
-        }
+        for (int v = 0; v < N; ++v) sum[r][v] = start_low<F::kOffset>(sum[r][v], step, h, r);
       }
+      add_products<1, 8 / kSubs>(t, codes, step, h, sum);
+      codes += 8 / kSubs * 64;
 #pragma GCC unroll 2
       for (int v = 0; v < N; ++v) {
         Scale s;
