@@ -23,32 +23,18 @@ const std::byte* Bf16Backend::split_rows(Rows x) {
 
 void Bf16Backend::linear(Rows x, const Matrix& w, const Vector* bias, bool accumulate, Rows out) {
   if (x.count == 0) return;
-  LinearArgs args = args_of(w);
-  args.rows = x.count;
-  args.bias = bias != nullptr ? bias->data : nullptr;
-  args.accumulate = accumulate;
-  args.out = out.data;
-  args.out_stride = out.stride;
+  LinearArgs args = linear_args(w, x.count, bias, accumulate, out);
   args.packed = reinterpret_cast<const float*>(split_rows(x));
-  const int64_t panels = packed(w).panels();
-  const int64_t threads = pool().size();
   // Passes end at whole blocks of tiles.
   constexpr int64_t kBlock = 32;
   const int64_t run_bytes = std::min(bf16_groups(w.cols), kBf16Run) * 128;
   const int64_t per_pass = rows_per_pass(run_bytes) / kBlock * kBlock;
   const int64_t passes = (x.count + per_pass - 1) / per_pass;
-  const int64_t pairs = (panels + 1) / 2;
-  const int64_t piece = 2 * std::clamp<int64_t>(pairs * passes / (16 * threads), 1, 8);
-  const int64_t pieces = (panels + piece - 1) / piece;
-  in_parallel(passes * pieces, 1, [&](int64_t i, int64_t, int worker) {
-    const int64_t pass = i / pieces;
-    const int64_t panel = i % pieces * piece;
-    bf16_.tiles(args,
-                pass * per_pass,
-                std::min(x.count, (pass + 1) * per_pass),
-                panel,
-                std::min(panels, panel + piece),
-                worker_scratch(worker).bytes(bf16_.scratch_bytes));
+  const int64_t panels = packed(w).panels();
+  in_pieces(panels, passes, 16, 8, [&](int64_t pass, int64_t begin, int64_t end, int worker) {
+    std::byte* const scratch = worker_scratch(worker).bytes(bf16_.scratch_bytes);
+    const int64_t row_end = std::min(x.count, (pass + 1) * per_pass);
+    bf16_.tiles(args, pass * per_pass, row_end, begin, end, scratch);
   });
 }
 
@@ -64,13 +50,7 @@ void Bf16Backend::head_tile(Rows x,
                             float* out,
                             int64_t stride,
                             int worker) {
-  LinearArgs args = args_of(w);
-  args.n = end;
-  args.rows = rows;
-  args.bias = spec.bias != nullptr ? spec.bias->data : nullptr;
-  args.out = out;
-  args.out_stride = stride;
-  args.first_column = begin;
+  LinearArgs args = head_args(w, spec, rows, begin, end, out, stride);
   args.packed = reinterpret_cast<const float*>(head_rows_ + row0 * bf16_stride(x.width));
   std::byte* const scratch = worker_scratch(worker).bytes(bf16_.scratch_bytes);
   bf16_.tiles(args, 0, rows, begin / kPanel, (end + kPanel - 1) / kPanel, scratch);

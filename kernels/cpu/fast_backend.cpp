@@ -40,37 +40,22 @@ const std::byte* FastBackend::quantise(Rows x, DType dtype, int64_t group) {
 void FastBackend::linear(Rows x, const Matrix& w, const Vector* bias, bool accumulate, Rows out) {
   if (!has_codes(w)) return LanesBackend::linear(x, w, bias, accumulate, out);
   if (x.count == 0) return;
-  LinearArgs args = args_of(w);
-  args.rows = x.count;
-  args.bias = bias != nullptr ? bias->data : nullptr;
-  args.accumulate = accumulate;
-  args.out = out.data;
-  args.out_stride = out.stride;
+  LinearArgs args = linear_args(w, x.count, bias, accumulate, out);
   args.packed = reinterpret_cast<const float*>(quantise(x, w.dtype, x.count));
   const int64_t panels = packed(w).panels();
-  const int64_t threads = pool().size();
   if (x.count <= kFastDirectRows) {
-    const int64_t wanted = std::max(grain_for(kPanel * w.cols / 4), panels / (4 * threads));
-    const int64_t grain = (wanted + 3) / 4 * 4;
-    in_parallel(
-        panels, grain, [&](int64_t begin, int64_t end, int) { fast_.direct(args, begin, end); });
+    in_groups(panels, kPanel * w.cols / 4, [&](int64_t begin, int64_t end) {
+      fast_.direct(args, begin, end);
+    });
     return;
   }
   constexpr int64_t kRowsPerPass = 192;  // codes are half of floats
   const int64_t blocks = blocks_of_rows(x.count);
   const int64_t passes = (x.count + kRowsPerPass - 1) / kRowsPerPass;
-  const int64_t pairs = (panels + 1) / 2;
-  const int64_t piece = 2 * std::clamp<int64_t>(pairs * passes / (6 * threads), 1, 4);
-  const int64_t pieces = (panels + piece - 1) / piece;
-  in_parallel(passes * pieces, 1, [&](int64_t i, int64_t, int worker) {
-    const int64_t pass = i / pieces;
-    const int64_t panel = i % pieces * piece;
-    fast_.tiles(args,
-                blocks * pass / passes,
-                blocks * (pass + 1) / passes,
-                panel,
-                std::min(panels, panel + piece),
-                worker_scratch(worker).bytes(fast_.scratch_bytes));
+  in_pieces(panels, passes, 6, 4, [&](int64_t pass, int64_t begin, int64_t end, int worker) {
+    std::byte* const scratch = worker_scratch(worker).bytes(fast_.scratch_bytes);
+    const int64_t from = blocks * pass / passes;
+    fast_.tiles(args, from, blocks * (pass + 1) / passes, begin, end, scratch);
   });
 }
 
@@ -92,13 +77,7 @@ void FastBackend::head_tile(Rows x,
   if (!has_codes(w)) {
     return LanesBackend::head_tile(x, w, spec, row0, rows, begin, end, out, stride, worker);
   }
-  LinearArgs args = args_of(w);
-  args.n = end;
-  args.rows = rows;
-  args.bias = spec.bias != nullptr ? spec.bias->data : nullptr;
-  args.out = out;
-  args.out_stride = stride;
-  args.first_column = begin;
+  LinearArgs args = head_args(w, spec, rows, begin, end, out, stride);
   const std::byte* const codes = head_codes_ + row0 / kHeadRows * code_bytes(kHeadRows, x.width);
   args.packed = reinterpret_cast<const float*>(codes);
   const int64_t last_panel = (end + kPanel - 1) / kPanel;

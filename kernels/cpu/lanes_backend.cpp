@@ -36,6 +36,32 @@ LinearArgs args_of(const Matrix& matrix) {
   return args;
 }
 
+LinearArgs linear_args(
+    const Matrix& w, int64_t rows, const Vector* bias, bool accumulate, Rows out) {
+  LinearArgs args = args_of(w);
+  args.rows = rows;
+  args.bias = bias != nullptr ? bias->data : nullptr;
+  args.accumulate = accumulate;
+  args.out = out.data;
+  args.out_stride = out.stride;
+  return args;
+}
+
+LinearArgs head_args(const Matrix& w,
+                     const HeadSpec& spec,
+                     int64_t rows,
+                     int64_t begin,
+                     int64_t end,
+                     float* out,
+                     int64_t stride) {
+  LinearArgs args = linear_args(w, rows, spec.bias, false, {});
+  args.n = end;
+  args.first_column = begin;
+  args.out = out;
+  args.out_stride = stride;
+  return args;
+}
+
 LanesBackend::LanesBackend(int threads, BackendFacts facts, const CpuKernels& kernels)
     : CpuBase(threads, std::move(facts)), kernels_(kernels) {}
 
@@ -143,21 +169,12 @@ float* LanesBackend::pack(Rows x, int64_t group) {
 
 void LanesBackend::linear(Rows x, const Matrix& w, const Vector* bias, bool accumulate, Rows out) {
   if (x.count == 0) return;
-  LinearArgs args = args_of(w);
-  args.rows = x.count;
-  args.bias = bias != nullptr ? bias->data : nullptr;
-  args.accumulate = accumulate;
-  args.out = out.data;
-  args.out_stride = out.stride;
+  LinearArgs args = linear_args(w, x.count, bias, accumulate, out);
   const int64_t panels = packed(w).panels();
-  const int64_t threads = pool().size();
   if (x.count <= kDirectRows) {
     args.x = x.data;
     args.x_stride = x.stride;
-    // Whole groups of four panels, in a few pieces per thread.
-    const int64_t wanted = std::max(grain_for(kPanel * w.cols), panels / (4 * threads));
-    const int64_t grain = (wanted + 3) / 4 * 4;
-    in_parallel(panels, grain, [&](int64_t begin, int64_t end, int) {
+    in_groups(panels, kPanel * w.cols, [&](int64_t begin, int64_t end) {
       kernels_.linear_direct(args, begin, end);
     });
     return;
@@ -167,20 +184,10 @@ void LanesBackend::linear(Rows x, const Matrix& w, const Vector* bias, bool accu
   const int64_t chunk_bytes = tile_chunk(w.cols, x.count) * static_cast<int64_t>(sizeof(float));
   const int64_t per_pass = rows_per_pass(chunk_bytes);
   const int64_t passes = (x.count + per_pass - 1) / per_pass;
-  // Wide pieces read the interleaved rows less often, but every thread wants many pieces.
-  const int64_t pairs = (panels + 1) / 2;
-  const int64_t piece = 2 * std::clamp<int64_t>(pairs * passes / (16 * threads), 1, 4);
-  const int64_t pieces = (panels + piece - 1) / piece;
-  in_parallel(passes * pieces, 1, [&](int64_t i, int64_t, int worker) {
-    const int64_t pass = i / pieces;
-    const int64_t panel = i % pieces * piece;
+  in_pieces(panels, passes, 16, 4, [&](int64_t pass, int64_t begin, int64_t end, int worker) {
     float* const scratch = worker_scratch(worker).floats(kernels_.tile_scratch_floats);
-    kernels_.linear_tiles(args,
-                          blocks * pass / passes,
-                          blocks * (pass + 1) / passes,
-                          panel,
-                          std::min(panels, panel + piece),
-                          scratch);
+    const int64_t from = blocks * pass / passes;
+    kernels_.linear_tiles(args, from, blocks * (pass + 1) / passes, begin, end, scratch);
   });
 }
 
@@ -199,13 +206,7 @@ void LanesBackend::head_tile(Rows x,
                              int64_t stride,
                              int worker) {
   static_assert(kHeadTile % kPanel == 0);
-  LinearArgs args = args_of(w);
-  args.n = end;
-  args.rows = rows;
-  args.bias = spec.bias != nullptr ? spec.bias->data : nullptr;
-  args.out = out;
-  args.out_stride = stride;
-  args.first_column = begin;
+  LinearArgs args = head_args(w, spec, rows, begin, end, out, stride);
   const int64_t first_panel = begin / kPanel;
   const int64_t last_panel = (end + kPanel - 1) / kPanel;
   if (rows <= kDirectRows) {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <algorithm>
+
 #include "kernels/cpu/cpu_base.h"
 #include "kernels/cpu/isa/table.h"
 
@@ -20,6 +22,17 @@ inline const PackedMatrix& packed(const Matrix& matrix) {
 
 // The matrix of a product; rows, input and output are left to fill in.
 LinearArgs args_of(const Matrix& matrix);
+// The same with all but the input: x·Wᵀ of `rows` rows into `out`, or logits of columns [begin,
+// end).
+LinearArgs linear_args(
+    const Matrix& w, int64_t rows, const Vector* bias, bool accumulate, Rows out);
+LinearArgs head_args(const Matrix& w,
+                     const HeadSpec& spec,
+                     int64_t rows,
+                     int64_t begin,
+                     int64_t end,
+                     float* out,
+                     int64_t stride);
 
 // Rows of which one pass over some columns uses `bytes_per_row` each: they stay in a core's cache.
 int64_t rows_per_pass(int64_t bytes_per_row);
@@ -73,6 +86,28 @@ class LanesBackend : public CpuBase {
   void add_row(float* row, const float* from, float alpha, int64_t n) override;
   void finish_logits(
       const HeadSpec& spec, int64_t rows, int64_t count, float* out, int64_t stride) const;
+
+  // use(pass, first panel, end panel, worker) for every pass over the rows and piece of the panels.
+  // Wide pieces read the rows less often, but every thread wants `per_thread` of them: a piece has
+  // up to `most` pairs of panels.
+  template <typename Use>
+  void in_pieces(int64_t panels, int64_t passes, int64_t per_thread, int64_t most, const Use& use) {
+    const int64_t pairs = (panels + 1) / 2;
+    const int64_t wanted = pairs * passes / (per_thread * pool().size());
+    const int64_t piece = 2 * std::clamp<int64_t>(wanted, 1, most);
+    const int64_t pieces = (panels + piece - 1) / piece;
+    in_parallel(passes * pieces, 1, [&](int64_t i, int64_t, int worker) {
+      const int64_t panel = i % pieces * piece;
+      use(i / pieces, panel, std::min(panels, panel + piece), worker);
+    });
+  }
+  // use(first panel, end panel) over whole groups of four panels, in a few pieces per thread.
+  template <typename Use>
+  void in_groups(int64_t panels, int64_t cost_each, const Use& use) {
+    const int64_t wanted = std::max(grain_for(cost_each), panels / (4 * pool().size()));
+    const int64_t grain = (wanted + 3) / 4 * 4;
+    in_parallel(panels, grain, [&](int64_t begin, int64_t end, int) { use(begin, end); });
+  }
 
  private:
   void lookup(const Matrix& table, std::span<const int32_t> ids, float scale, bool add, Rows out);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include <limits>
 
-#include "kernel_test.h"
+#include "fast_checks.h"
 #include "kernels/cpu/bf16_backend.h"
 
 namespace keju::kernel_test {
@@ -94,38 +94,10 @@ TEST_F(TiledBf16, IsAModeOfItsOwn) {
 }
 
 TEST_F(TiledBf16, LinearEqualsThePlainLoopsBitForBit) {
-  uint64_t stream = 0;
-  for (const DTypeFacts& type : all_dtypes()) {
-    size_t next = 0;
-    std::vector<int64_t> depths = {32, 96, 320, 640, 1088};
-    if (type.block_elems == 256) depths = {256, 512, 768, 1280};
-    if (type.block_elems == 1) depths = {1, 31, 70, 320, 1090};
-    for (const int64_t rows : {1, 2, 7, 15, 16, 17, 31, 32, 33, 50}) {
-      for (const int64_t n : {1, 16, 40, 67, 130}) {
-        const int64_t k = depths[next++ % depths.size()];
-        const Stored stored = random_matrix(type.type, n, k, ++stream);
-        Array x = Array::random(rows, k, ++stream, 3);
-        Draw draw(++stream);
-        const std::vector<float> bias = draw.floats(n);
-        const bool with_bias = draw.below(2) == 1;
-        const bool accumulate = draw.below(2) == 1;
-        const Array start = Array::random(rows, n, ++stream);
-        const auto run = [&](Backend& b) {
-          const auto w = b.make_matrix(stored.source());
-          const auto own_bias = b.make_vector(bias);
-          Array out = start;
-          b.linear(x.rows(), *w, with_bias ? own_bias.get() : nullptr, accumulate, out.rows());
-          EXPECT_TRUE(out.room_untouched());
-          return out;
-        };
-        const Array want = run(*plain_);
-        for (Backend* b : {one_.get(), three_.get()}) {
-          ASSERT_TRUE(same_bits(run(*b), want))
-              << type.name << " rows " << rows << " n " << n << " k " << k;
-        }
-      }
-    }
-  }
+  linear_equals_plain({*plain_, *one_, *three_},
+                      {1, 2, 7, 15, 16, 17, 31, 32, 33, 50},
+                      {1, 31, 70, 320, 1090},
+                      [](Array&) {});
 }
 
 // Numbers at the edges of the format: subnormals, the largest, signed zeros.
@@ -164,61 +136,13 @@ TEST_F(TiledBf16, EdgesOfTheFormatEqualThePlainLoops) {
 }
 
 TEST_F(TiledBf16, RowAloneEqualsRowInBatch) {
-  for (const DType type : {DType::kQ4_1, DType::kQ6_K, DType::kBF16}) {
-    const Stored stored = random_matrix(type, 50, 512, 5);
-    Array x = Array::random(80, 512, 6);
-    const auto w = three_->make_matrix(stored.source());
-    Array all(80, 50);
-    three_->linear(x.rows(), *w, nullptr, false, all.rows());
-    for (const int64_t count : {1, 2, 16, 17, 40}) {
-      for (const int64_t first : {0, 11}) {
-        Array some(80, 50);
-        three_->linear(x.rows(first, count), *w, nullptr, false, some.rows(first, count));
-        for (int64_t t = first; t < first + count; ++t) {
-          ASSERT_TRUE(same_bits(some.row(t), all.row(t))) << count << " rows from " << first;
-        }
-      }
-    }
-  }
+  row_alone_equals_row_in_batch(*three_, 80, {1, 2, 16, 17, 40});
 }
 
-TEST_F(TiledBf16, HeadEqualsThePlainLoops) {
-  for (const DType type : {DType::kQ8_0, DType::kQ6_K, DType::kF16}) {
-    for (const int64_t rows : {1, 5, 99}) {
-      const Stored stored = random_matrix(type, 1100, 256, 70);
-      Array x = Array::random(rows, 256, 71);
-      std::vector<std::vector<int32_t>> wanted(static_cast<size_t>(rows), {0, 1099, 512});
-      const auto run = [&](Backend& b) {
-        const auto w = b.make_matrix(stored.source());
-        return b.head(x.rows(), *w, {.softcap = 30, .top = 3}, wanted);
-      };
-      const std::vector<HeadRow> want = run(*plain_);
-      const std::vector<HeadRow> got = run(*three_);
-      for (size_t r = 0; r < want.size(); ++r) {
-        ASSERT_EQ(got[r].log_sum_exp, want[r].log_sum_exp);
-        ASSERT_EQ(got[r].wanted, want[r].wanted);
-        ASSERT_EQ(got[r].top, want[r].top);
-      }
-    }
-  }
-}
+TEST_F(TiledBf16, HeadEqualsThePlainLoops) { head_equals_plain({*plain_, *one_, *three_}); }
 
 TEST_F(TiledBf16, NonFiniteInputsStayInTheirRow) {
-  const Stored stored = random_matrix(DType::kQ5_0, 20, 96, 80);
-  const auto w = one_->make_matrix(stored.source());
-  Array x = Array::random(40, 96, 81);
-  Array clean(40, 20);
-  one_->linear(x.rows(), *w, nullptr, false, clean.rows());
-  x.at(3, 40) = NAN;
-  Array out(40, 20);
-  one_->linear(x.rows(), *w, nullptr, false, out.rows());
-  for (int64_t t = 0; t < 40; ++t) {
-    if (t == 3) {
-      for (int64_t n = 0; n < 20; ++n) EXPECT_TRUE(std::isnan(out.at(t, n)));
-    } else {
-      EXPECT_TRUE(same_bits(out.row(t), clean.row(t)));
-    }
-  }
+  not_finite_stays_in_its_row(*one_, 40, {{3, NAN}});
 }
 
 }  // namespace
