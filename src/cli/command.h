@@ -27,6 +27,9 @@ void add_generate(CLI::App& app, Action& action);
 void add_extract(CLI::App& app, Action& action);
 void add_export(CLI::App& app, Action& action);
 void add_import(CLI::App& app, Action& action);
+void add_compare(CLI::App& app, Action& action);
+void add_gate(CLI::App& app, Action& action);
+void add_history(CLI::App& app, Action& action);
 void add_verify(CLI::App& app, Action& action);
 void add_doctor(CLI::App& app, Action& action);
 

@@ -26,6 +26,8 @@ constexpr AddCommand kCommands[] = {
     add_export,
     add_import,
     add_verify,
+    add_compare,
+    add_gate,
     add_doctor,
 };
 

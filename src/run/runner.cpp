@@ -27,7 +27,7 @@ using Exams = std::vector<std::unique_ptr<Exam>>;
 // order over all exams, so that a response finds its item without a table.
 class PendingItems : public RequestSource {
  public:
-  PendingItems(const Exams& exams, RunStore& store) : exams_(exams) {
+  PendingItems(const Exams& exams, RunStore& store, const RunOptions& options) : exams_(exams) {
     for (const std::unique_ptr<Exam>& exam : exams) {
       starts_.push_back(total_);
       total_ += exam->size();
@@ -37,6 +37,7 @@ class PendingItems : public RequestSource {
       for (int64_t i = 0; i < exam->size(); ++i) {
         done_.push_back(!finished.empty() && finished.count(exam->item(i).id) > 0);
         resumed_ += done_.back() ? 1 : 0;
+        if (options.only && !options.only(exam_key(*exam), i)) done_.back() = true;
       }
     }
   }
@@ -140,7 +141,7 @@ double unix_now_s() {
 class Pass {
  public:
   Pass(LanguageModel& model, const Exams& exams, const RunOptions& options, RunStore& store)
-      : options_(options), store_(store), source_(exams, store), meter_(options.progress) {
+      : options_(options), store_(store), source_(exams, store, options), meter_(options.progress) {
     record_.id = store.begin_session(options.environment, unix_now_s(), options.load_s);
     session_ = model.start(source_);
   }

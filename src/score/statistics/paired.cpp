@@ -40,7 +40,7 @@ double crossing(Statistic statistic, double target) {
 
 // Both ends at the same critical value.
 Interval ends(const PairedDifference& d, double critical) {
-  if (!d.binary) {
+  if (!d.by_score) {
     const double reach = critical * d.mean.se;
     return {d.mean.value - reach, d.mean.value + reach};
   }
@@ -52,8 +52,8 @@ Interval ends(const PairedDifference& d, double critical) {
 }
 
 double critical_value(const PairedDifference& d, double alpha) {
-  return d.clustered || !d.binary ? student_quantile(1 - alpha, d.mean.df)
-                                  : normal_quantile(1 - alpha);
+  return d.clustered || !d.by_score ? student_quantile(1 - alpha, d.mean.df)
+                                    : normal_quantile(1 - alpha);
 }
 
 }  // namespace
@@ -112,9 +112,11 @@ std::optional<PairedDifference> paired_difference(std::span<const double> first,
   out.mean = *mean;
   out.counts = count_pairs(first, second);
   out.clustered = out.mean.clusters < out.mean.count;
-  out.binary = all_binary(first) && all_binary(second) && design.weights == Design::Weights::kItems;
+  const bool binary = all_binary(first) && all_binary(second);
+  const bool micro = design.weights == Design::Weights::kItems;
+  out.by_score = binary && (micro || out.counts.discordant() == 0);
   out.interval = ends(out, critical_value(out, 0.025));
-  if (out.binary && !out.clustered) {
+  if (binary && micro && !out.clustered) {
     out.method = "mcnemar-mid-p";
     out.p = mcnemar_mid_p(out.counts.first_only, out.counts.second_only);
     return out;

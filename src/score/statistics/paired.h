@@ -39,7 +39,7 @@ Interval paired_score_interval(double first_only, double second_only, double cou
 struct PairedDifference {
   DesignMean mean;          // of second - first
   PairedCounts counts;      // of values above and below 1/2
-  bool binary = false;      // all values are 0 or 1
+  bool by_score = false;    // interval and bounds are the score test's, see below
   bool clustered = false;   // some cluster has two items or more
   Interval interval;        // 95 %
   double p = 1;             // two-sided, of no difference
@@ -52,8 +52,9 @@ struct PairedDifference {
 
 // Right and wrong answers under micro weights: interval and bounds by the score statistic, with
 // counts divided by the design effect (where above 1) and Student's t for the normal quantile.
-// Other values, or macro weights: mean ± t·se. p is McNemar's mid-p for unclustered right and wrong
-// answers under micro weights, else that of t. Nothing where design_mean has nothing.
+// Other values, or macro weights: mean ± t·se, unless no answer differs, when only the score test
+// has bounds. p is McNemar's mid-p for unclustered right and wrong answers under micro weights,
+// else that of t. Nothing where design_mean has nothing.
 std::optional<PairedDifference> paired_difference(std::span<const double> first,
                                                   std::span<const double> second,
                                                   const Design& design = {});

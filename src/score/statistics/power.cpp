@@ -11,7 +11,7 @@ namespace keju {
 namespace {
 
 double critical(const PowerQuestion& q) {
-  return normal_quantile(q.two_sided ? 1 - q.alpha / 2 : 1 - q.alpha);
+  return student_quantile(q.two_sided ? 1 - q.alpha / 2 : 1 - q.alpha, q.df);
 }
 
 void check(const PowerQuestion& q) {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <limits>
+
 // What a paired comparison can see. Pure functions.
 namespace keju {
 
@@ -10,6 +12,7 @@ struct PowerQuestion {
   double alpha = 0.05;
   double power = 0.8;
   bool two_sided = false;
+  double df = std::numeric_limits<double>::infinity();  // of Student's t, where there are clusters
 };
 
 // The smallest difference of shares that the score test (paired_score_statistic) finds with that

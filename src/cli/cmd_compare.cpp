@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: MIT
+#include <fmt/format.h>
+
+#include "base/error.h"
+#include "base/mapped_file.h"
+#include "cli/command.h"
+#include "cli/jsonl.h"
+#include "gate/compare.h"
+
+namespace keju {
+namespace {
+
+struct CompareCommand {
+  std::vector<std::string> runs;
+  std::string markdown;
+  int64_t flips = 20;
+  bool json = false;
+  CompareOptions options;
+};
+
+int compare_two(const CompareCommand& command) {
+  if (command.runs.size() != 2)
+    throw fail(Code::kUsage, "compare: found {} runs, need two", command.runs.size());
+  const AnsweredRun a = read_answers(command.runs[0]), b = read_answers(command.runs[1]);
+  const Comparison comparison = compare_runs(a, b, command.options);
+  const std::string text = to_markdown(comparison, a, b, command.flips);
+  if (!command.markdown.empty()) write_file_atomically(command.markdown, text);
+  if (command.json) {
+    write_json_line(to_json(comparison, a, b));
+  } else {
+    fmt::print("{}", text);
+  }
+  return comparison.refused ? 3 : 0;
+}
+
+}  // namespace
+
+void add_compare(CLI::App& app, Action& action) {
+  CLI::App* command = app.add_subcommand(
+      "compare",
+      "Two runs item by item: paired differences, flips, significance; exit 3 if they did not sit "
+      "the same exam");
+  command->footer(
+      "Examples:\n  keju compare runs/a runs/b --markdown difference.md\n"
+      "  keju compare runs/full runs/quantised --quant");
+  auto options = std::make_shared<CompareCommand>();
+  command->add_option("runs", options->runs, "Run folders: A and B")->required();
+  command->add_flag("--quant",
+                    options->options.quant,
+                    "Also flips, KL divergence and change of the right option's probability");
+  command->add_flag("--across-protocols",
+                    options->options.across_protocols,
+                    "Compare what can be joined where the exams differ, and name the differences");
+  command->add_option("--flips", options->flips, "How many changed items to list")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  command->add_option("--markdown", options->markdown, "Write the text to this file, too");
+  command->add_flag("--json", options->json, "One JSON object, with every flip");
+  command->callback([=, &action] { action = [=] { return compare_two(*options); }; });
+}
+
+}  // namespace keju
