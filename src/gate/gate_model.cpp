@@ -30,6 +30,11 @@ ModelGate::ModelGate(const Baseline& baseline,
   KEJU_CHECK(gated.size() == exams_.size(), "one paper per gated exam");
   const Json manifest = make_manifest(ModelFacts{}, exams_, "", {});
   invalid_ = unlike_baseline(baseline_, gated, manifest["exams"]);
+  for (size_t e = 0; e < gated.size(); ++e) {
+    if (!gated[e]->complete)
+      invalid_.push_back(
+          fmt::format("{}: {}: the baseline is not complete", baseline_.where, gated[e]->key));
+  }
   if (!invalid_.empty()) return;
   lay_out(gated);
   plan_ = plan_gate(clusters_, usual_pilot(baseline_, clusters_, options_), options_.rules);
