@@ -6,6 +6,7 @@
 #include "cli/command.h"
 #include "cli/jsonl.h"
 #include "gate/compare.h"
+#include "gate/first_cause.h"
 
 namespace keju {
 namespace {
@@ -16,7 +17,34 @@ struct CompareCommand {
   int64_t flips = 20;
   bool json = false;
   CompareOptions options;
+  std::vector<std::string> with;
+  std::string results;
+  ExplainOptions explain;
 };
+
+// A run against another harness's log: exit 0 if nothing differs, 1 if something does.
+int compare_with(const CompareCommand& command) {
+  if (command.runs.size() != 1)
+    throw fail(Code::kUsage, "compare --with: found {} runs, need one", command.runs.size());
+  std::vector<TheirItem> theirs;
+  for (const std::string& file : command.with) {
+    for (TheirItem& item : read_samples(read_file(file), file)) theirs.push_back(std::move(item));
+  }
+  ExplainOptions options = command.explain;
+  if (!command.results.empty()) {
+    options.stated_average = stated_average(read_json(command.results));
+    if (!options.stated_average)
+      throw fail(
+          Code::kInput, "{}: found no average of acc or exact_match, need one", command.results);
+  }
+  const Explanation explanation = explain(command.runs[0], theirs, options);
+  if (command.json) {
+    write_json_line(to_json(explanation));
+  } else {
+    fmt::print("{}", to_text(explanation));
+  }
+  return explanation.causes.empty() ? 0 : 1;
+}
 
 int compare_two(const CompareCommand& command) {
   if (command.runs.size() != 2)
@@ -42,7 +70,9 @@ void add_compare(CLI::App& app, Action& action) {
       "the same exam");
   command->footer(
       "Examples:\n  keju compare runs/a runs/b --markdown difference.md\n"
-      "  keju compare runs/full runs/quantised --quant");
+      "  keju compare runs/full runs/quantised --quant\n"
+      "  keju compare runs/mine --with samples_cmmlu_agronomy_2026.jsonl --results "
+      "results_2026.json");
   auto options = std::make_shared<CompareCommand>();
   command->add_option("runs", options->runs, "Run folders: A and B")->required();
   command->add_flag("--quant",
@@ -51,12 +81,27 @@ void add_compare(CLI::App& app, Action& action) {
   command->add_flag("--across-protocols",
                     options->options.across_protocols,
                     "Compare what can be joined where the exams differ, and name the differences");
+  command->add_option("--with",
+                      options->with,
+                      "Per-item logs of lm-evaluation-harness or OpenCompass: name the first cause "
+                      "of difference; exit 1 if there is one");
+  command->add_option(
+      "--results", options->results, "With --with: their results file, for the average");
+  command->add_option("--exam", options->explain.exam, "With --with: which exam of the run");
+  command
+      ->add_option("--tolerance",
+                   options->explain.tolerance,
+                   "With --with: of a log-likelihood; 0.002 suits float32")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
   command->add_option("--flips", options->flips, "How many changed items to list")
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
   command->add_option("--markdown", options->markdown, "Write the text to this file, too");
   command->add_flag("--json", options->json, "One JSON object, with every flip");
-  command->callback([=, &action] { action = [=] { return compare_two(*options); }; });
+  command->callback([=, &action] {
+    action = [=] { return options->with.empty() ? compare_two(*options) : compare_with(*options); };
+  });
 }
 
 }  // namespace keju

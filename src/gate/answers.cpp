@@ -35,6 +35,13 @@ int64_t label(const std::string& text) {
   return static_cast<int64_t>(std::stoull(hex, nullptr, 16));
 }
 
+std::string sorted_key(std::vector<std::string> texts) {
+  std::sort(texts.begin(), texts.end());
+  std::string key;
+  for (const std::string& text : texts) key += std::to_string(text.size()) + "\n" + text;
+  return key;
+}
+
 void take_outcome(const Outcome& outcome, AnsweredItem& item) {
   if (const auto* scored = std::get_if<Scored>(&outcome)) {
     item.counted = true;
@@ -64,19 +71,19 @@ const AnsweredExam* AnsweredRun::find(const std::string& key) const {
   return nullptr;
 }
 
-int64_t cluster_of(const Json& doc, const std::string& id) {
+std::string row_texts(const Json& doc) {
   std::vector<std::string> texts;
+  gather_texts(doc, texts);
+  return sorted_key(std::move(texts));
+}
+
+int64_t cluster_of(const Json& doc, const std::string& id) {
+  std::vector<std::string> passage;
   for (const char* name : kPassages) {
-    if (!doc.is_object() || !doc.contains(name)) continue;
-    gather_texts(doc[name], texts);
-    if (!texts.empty()) break;
+    if (doc.is_object() && passage.empty() && doc.contains(name)) gather_texts(doc[name], passage);
   }
-  if (texts.empty()) gather_texts(doc, texts);
-  if (texts.empty()) return label("id\n" + id);
-  std::sort(texts.begin(), texts.end());
-  std::string key;
-  for (const std::string& text : texts) key += std::to_string(text.size()) + "\n" + text;
-  return label(key);
+  const std::string key = passage.empty() ? row_texts(doc) : sorted_key(std::move(passage));
+  return label(key.empty() ? "id\n" + id : key);
 }
 
 AnsweredItem answered(const StoredItem& stored) {

@@ -52,6 +52,10 @@ struct AnsweredRun {
 // question and permutations of its options are one. `id` if the row says nothing.
 int64_t cluster_of(const Json& doc, const std::string& id);
 
+// The texts of a row of data in sorted order, without letters and numbers: equal for the same
+// question however a tool names its columns. "" if there are none.
+std::string row_texts(const Json& doc);
+
 AnsweredItem answered(const StoredItem& stored);
 
 // Errors: those of read_manifest and for_each_item; Error(kInput) for an item of an exam that
