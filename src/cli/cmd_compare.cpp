@@ -7,6 +7,7 @@
 #include "cli/jsonl.h"
 #include "gate/compare.h"
 #include "gate/first_cause.h"
+#include "gate/kinship_board.h"
 
 namespace keju {
 namespace {
@@ -15,12 +16,26 @@ struct CompareCommand {
   std::vector<std::string> runs;
   std::string markdown;
   int64_t flips = 20;
-  bool json = false;
+  bool json = false, kinship = false;
   CompareOptions options;
   std::vector<std::string> with;
   std::string results;
   ExplainOptions explain;
 };
+
+int compare_kin(const CompareCommand& command) {
+  std::vector<AnsweredRun> runs;
+  for (const std::string& run : command.runs) runs.push_back(read_answers(run));
+  const KinshipBoard board = kinship_board(runs, {});
+  const std::string text = to_markdown(board);
+  if (!command.markdown.empty()) write_file_atomically(command.markdown, text);
+  if (command.json) {
+    write_json_line(to_json(board));
+  } else {
+    fmt::print("{}", text);
+  }
+  return 0;
+}
 
 // A run against another harness's log: exit 0 if nothing differs, 1 if something does.
 int compare_with(const CompareCommand& command) {
@@ -74,7 +89,14 @@ void add_compare(CLI::App& app, Action& action) {
       "  keju compare runs/mine --with samples_cmmlu_agronomy_2026.jsonl --results "
       "results_2026.json");
   auto options = std::make_shared<CompareCommand>();
-  command->add_option("runs", options->runs, "Run folders: A and B")->required();
+  command
+      ->add_option(
+          "runs", options->runs, "Run folders: A and B; one with --with, any number with --kinship")
+      ->required();
+  command->add_flag("--kinship",
+                    options->kinship,
+                    "Any number of runs: which are wrong in the same way beyond what the items "
+                    "explain");
   command->add_flag("--quant",
                     options->options.quant,
                     "Also flips, KL divergence and change of the right option's probability");
@@ -100,7 +122,10 @@ void add_compare(CLI::App& app, Action& action) {
   command->add_option("--markdown", options->markdown, "Write the text to this file, too");
   command->add_flag("--json", options->json, "One JSON object, with every flip");
   command->callback([=, &action] {
-    action = [=] { return options->with.empty() ? compare_two(*options) : compare_with(*options); };
+    action = [=] {
+      if (options->kinship) return compare_kin(*options);
+      return options->with.empty() ? compare_two(*options) : compare_with(*options);
+    };
   });
 }
 

@@ -17,7 +17,7 @@ namespace keju {
 namespace {
 
 struct InspectCommand {
-  std::string model;
+  std::string model, against;
   int64_t context = 0, batch = 1;
   int threads = 0;
   bool json = false, digests = true;
@@ -48,6 +48,36 @@ void add_tensors(const Checkpoint& checkpoint, const InspectCommand& command, Js
   for (const LeftOutTensor& t : checkpoint.left_out())
     left_out.push_back({{"name", t.name}, {"type", t.type}});
   out["left_out"] = std::move(left_out);
+}
+
+// Which tensors two checkpoints share: the same name, type, shape and bytes.
+Json compare_tensors(const Checkpoint& ours, const std::string& other, int threads) {
+  const auto theirs = Checkpoint::open(other);
+  const int cores = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+  ThreadPool pool(threads > 0 ? threads : cores);
+  std::map<std::string, std::string> digests;
+  for (auto& [tensor, digest] : theirs->tensor_digests(pool))
+    digests.emplace(tensor, std::move(digest));
+  int64_t equal = 0, differing = 0, only_here = 0;
+  Json changed = Json::array();
+  for (const auto& [tensor, digest] : ours.tensor_digests(pool)) {
+    const auto found = digests.find(tensor);
+    if (found == digests.end()) {
+      ++only_here;
+      continue;
+    }
+    const StoredTensor &a = *ours.find(tensor), &b = *theirs->find(tensor);
+    const bool same = found->second == digest && a.dtype == b.dtype && a.shape == b.shape;
+    same ? ++equal : ++differing;
+    if (!same) changed.push_back(tensor);
+  }
+  const auto shared = equal + differing;
+  return {{"model", other},
+          {"equal", equal},
+          {"differing", differing},
+          {"only_here", only_here},
+          {"only_there", static_cast<int64_t>(digests.size()) - shared},
+          {"differing_tensors", std::move(changed)}};
 }
 
 // What one packed pass of `rows` rows holds besides weights and pages, at most and about: rows of
@@ -143,6 +173,8 @@ Json inspect(const InspectCommand& command) {
                               command.context > 0 ? command.context : descriptor.context_length,
                               command.batch);
   add_tensors(*checkpoint, command, out);
+  if (!command.against.empty())
+    out["against"] = compare_tensors(*checkpoint, command.against, command.threads);
   return out;
 }
 
@@ -180,6 +212,14 @@ void print_plain(const Json& j) {
   }
   for (const Json& t : j["left_out"])
     fmt::print("  {:<48} {:<7} left out: no weight\n", plain(t["name"]), plain(t["type"]));
+  if (!j.contains("against")) return;
+  const Json& other = j["against"];
+  fmt::print("against     {}: {} tensors equal, {} differ, {} only here, {} only there\n",
+             plain(other["model"]),
+             plain(other["equal"]),
+             plain(other["differing"]),
+             plain(other["only_here"]),
+             plain(other["only_there"]));
 }
 
 }  // namespace
@@ -204,6 +244,9 @@ void add_inspect(CLI::App& app, Action& action) {
   command->add_flag("--digests,!--no-digests",
                     options->digests,
                     "sha256 of every tensor (reads all weights); on by default");
+  command->add_option("--against",
+                      options->against,
+                      "Another checkpoint: count the tensors that are equal to the bit");
   command->add_flag("--json", options->json, "One JSON object");
   command->callback([=, &action] {
     action = [=] {

@@ -28,6 +28,7 @@ constexpr AddCommand kCommands[] = {
     add_verify,
     add_compare,
     add_gate,
+    add_history,
     add_doctor,
 };
 

@@ -64,7 +64,8 @@ GatePlan plan_gate(std::span<const int64_t> clusters, const Pilot& pilot, const 
   // A pilot without a single difference still leaves room for one.
   question.discordance = std::max(pilot.discordance, 1 / static_cast<double>(plan.items));
   question.alpha = plan.alpha_final;
-  question.power = rules.power;
+  // A little more than asked, for design effects that are estimated.
+  question.power = std::min(0.999, rules.power + 0.01);
   if (plan.clusters < plan.items)
     question.df = std::max<double>(1, static_cast<double>(plan.clusters - 1));
   plan.smallest = minimum_detectable(question);
