@@ -123,6 +123,7 @@ int dry_run(const RunCommand& command,
 int run_command(const RunCommand& command) {
   const std::vector<std::unique_ptr<Exam>> exams =
       open_exams(command.exams);  // before any model is opened
+  if (!command.dry_run) check_sandbox(exams);
   OpenedModel opened = open_model(command.model);
   if (command.dry_run) return dry_run(command, opened, exams);
   RunOptions options;

@@ -16,6 +16,7 @@
 #include "run/run_lock.h"
 #include "run/speed.h"
 #include "run/store.h"
+#include "score/code_tests.h"
 #include "score/outcome.h"
 
 namespace keju {
@@ -216,8 +217,20 @@ class Pass {
 
 }  // namespace
 
+void check_sandbox(const Exams& exams) {
+  for (const std::unique_ptr<Exam>& exam : exams) {
+    if (exam->protocol().compare != kPythonTests) continue;
+    try {
+      shared_sandbox();
+    } catch (const Error& error) {
+      throw fail(error.code(), "{}: {}", exam->protocol().id, error.what());
+    }
+  }
+}
+
 RunSummary run_exams(LanguageModel& model, const Exams& exams, const RunOptions& options) {
   check_exams(exams);
+  check_sandbox(exams);
   std::error_code error;
   std::filesystem::create_directories(options.out, error);
   if (error) throw fail(Code::kIo, "{}: create: {}", options.out.string(), error.message());

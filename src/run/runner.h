@@ -42,6 +42,10 @@ struct RunSummary {
   std::filesystem::path results;  // results.json
 };
 
+// Whether the exams that run what the model writes can do so here; run_exams asks, too, but a
+// caller may want to know before it opens a model. Errors: those of CodeSandbox::open, suite named.
+void check_sandbox(const std::vector<std::unique_ptr<Exam>>& exams);
+
 // Examines `model` on each exam and stores every item as it finishes (run.db, SQLite WAL,
 // synchronous=FULL). An existing folder with the same fingerprint (run.json) is resumed: finished
 // items are not computed again, failed ones are. Another fingerprint is Error(kUsage) that names

@@ -265,6 +265,9 @@ Grade find_rule(std::string_view rule) {
   };
   const auto found = rules.find(rule);
   if (found != rules.end()) return found->second;
+  if (rule == "python_tests" || rule.starts_with("ifeval_")) {
+    throw fail(Code::kUsage, "compare: {}: needs an item of its suite, not two answers", rule);
+  }
   throw fail(
       Code::kUsage, "compare: unknown rule \"{}\"{}", rule, suggestion(rule, compare_rules()));
 }

@@ -28,6 +28,8 @@ namespace keju {
 //   lm_eval_plain       exact_match with ignore_case and ignore_punctuation
 //   opencompass_number  |float(a) - int(b)| < 1e-6
 //   cmath               any of the candidates: integers exactly, else within 1 %
+// Two families look at the whole item, and score_item asks them itself: python_tests
+// (score/code_tests.h) and ifeval_* (score/ifeval.h). They are Error(kUsage) here.
 double grade(std::string_view rule,
              std::string_view answer,
              std::string_view gold,

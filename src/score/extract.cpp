@@ -190,6 +190,11 @@ Extraction extract(std::string_view rule,
   std::vector<std::string> letters = choices;
   if (letters.empty()) letters = {"A", "B", "C", "D"};
 
+  if (rule == "raw_text") {
+    return {Extraction::Status::kExtracted,
+            std::string(text),
+            Extraction::Span{0, static_cast<int64_t>(count_code_points(text))}};
+  }
   if (rule == "first_capital") return first_capital(text);
   if (rule == "answer_letter_colon") return answer_letter_colon(text, letters);
   if (rule == "gsm8k_strict") return gsm8k_strict(text);

@@ -34,9 +34,10 @@ std::string_view name(Extraction::Status status);  // "extracted", "ambiguous", 
 //   final_answer             the words behind the last "the answer is" or "答案是"
 //   boxed                    the content of the last \boxed{}
 //   first_line, whole_text   as they say, without surrounding white space
-//   first_capital            OpenCompass first_capital_postprocess: the first upper-case character
-//   answer_letter_colon      EvalScope: the last match of 答案：([A-D])
-//   gsm8k_strict, gsm8k_flexible, gsm8k_cot_strict
+//   raw_text                 the text, byte for byte, and always: programs, whose white space
+//   counts first_capital            OpenCompass first_capital_postprocess: the first upper-case
+//   character answer_letter_colon      EvalScope: the last match of 答案：([A-D]) gsm8k_strict,
+//   gsm8k_flexible, gsm8k_cot_strict
 //                            lm-evaluation-harness's filters of those tasks, raw
 //   opencompass_last_number  gsm8k_postprocess, raw
 //   capital_letters          every letter of the choices that the text holds

@@ -8,8 +8,10 @@
 #include "base/error.h"
 #include "base/utf8.h"
 #include "score/choice.h"
+#include "score/code_tests.h"
 #include "score/compare.h"
 #include "score/extract.h"
+#include "score/ifeval.h"
 #include "suite/rules.h"
 
 namespace keju {
@@ -85,6 +87,22 @@ Outcome score_rolling(const ExamItem& item, const RollingResult& result) {
   return scored;
 }
 
+double graded(const std::string& compare, const std::string& answer, const ExamItem& item) {
+  if (is_instruction_rule(compare)) return instruction_value(compare, answer, item.answer);
+  return grade(compare, answer, item.answer, item.aliases);
+}
+
+// Runs a program on its tests. What became of it stands as `extracted`.
+Outcome score_program(const ExamItem& item, const std::string& program) {
+  const CodeVerdict verdict = shared_sandbox().run(code_task(item.answer, program, item.id));
+  if (verdict.kind == CodeVerdict::Kind::kUnusable) return Failed{verdict.detail};
+  Scored scored;
+  scored.value = verdict.kind == CodeVerdict::Kind::kPassed ? 1 : 0;
+  scored.extracted = code_outcome(verdict);
+  scored.weight = item.weight;
+  return scored;
+}
+
 Outcome score_generation(const ExamItem& item,
                          const Protocol& protocol,
                          const GenerateResult& result) {
@@ -96,16 +114,20 @@ Outcome score_generation(const ExamItem& item,
     const bool none = read.status == Extraction::Status::kNone;
     return Unscored{none ? "no answer extracted" : "ambiguous answer", true, item.weight};
   }
+  if (compare == kPythonTests) return score_program(item, *read.answer);
+  if (is_instruction_rule(compare)) {
+    const std::string why = undecided(item.answer);
+    if (!why.empty()) return Unscored{why, false, item.weight};
+  }
   Scored scored;
   scored.extracted = *read.answer;
-  scored.value = grade(compare, *read.answer, item.answer, item.aliases);
+  scored.value = graded(compare, *read.answer, item);
   scored.weight = item.weight;
   for (const std::string& entry : protocol.also_extract) {
     const AlsoRule rule = also_rule(entry);
     const Extraction other = extract(rule.extract, result.text, item.options);
     const std::string& own = rule.compare.empty() ? compare : rule.compare;
-    scored.also.push_back(
-        other.answer.has_value() ? grade(own, *other.answer, item.answer, item.aliases) : 0);
+    scored.also.push_back(other.answer.has_value() ? graded(own, *other.answer, item) : 0);
   }
   for (size_t i = 0; i < item.options.size(); ++i) {
     if (item.options[i] == *read.answer) scored.choice = static_cast<int>(i);

@@ -259,7 +259,7 @@ std::unique_ptr<CodeSandbox> CodeSandbox::open(const SandboxLimits& limits) {
                                    limits.memory_bytes >> 20);
   std::unique_ptr<CodeSandbox> sandbox(new CodeSandbox(std::move(parts)));
   const std::string tests = "found = escapes()\nassert found == [], ', '.join(found)";
-  const CodeVerdict verdict = sandbox->run({std::string(kTryWalls), "", tests, {"escapes"}});
+  const CodeVerdict verdict = sandbox->run({std::string(kTryWalls), "", tests, {"escapes"}, ""});
   if (verdict.kind != CodeVerdict::Kind::kPassed) {
     throw fail(Code::kUnsupported,
                "sandbox: trying its walls: found {}: {}, need all to hold",
@@ -279,7 +279,8 @@ CodeVerdict CodeSandbox::run(const CodeTask& task) const {
                     {"program", task.program},
                     {"prelude", task.prelude},
                     {"tests", task.tests},
-                    {"own", task.own}};
+                    {"own", task.own},
+                    {"reference", task.reference}};
   const Descriptor job_file =
       high(memory_file(job.dump(-1, ' ', true, Json::error_handler_t::replace)));
   std::array<int, 2> pair{}, ends{};

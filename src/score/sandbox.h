@@ -26,6 +26,9 @@ struct CodeTask {
   // Functions of the program that must be there. A name that the prelude or Python itself has is
   // the program's only if it stands here.
   std::vector<std::string> own;
+  // A solution of the data set's, or "": functions that it defines may be called as Python's own
+  // are (MBPP has a task whose function is called sum).
+  std::string reference;
 };
 
 struct CodeVerdict {

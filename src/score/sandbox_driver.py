@@ -276,6 +276,17 @@ def change(mine, now):
         mine.extend(now)
 
 
+def defined(source):
+    """The functions that a solution of the data set defines."""
+    import ast
+
+    try:
+        body = ast.parse(source).body
+    except (SyntaxError, ValueError):
+        return set()
+    return {node.name for node in body if isinstance(node, (ast.FunctionDef, ast.ClassDef))}
+
+
 def run_tests(job):
     import importlib
     import random
@@ -286,12 +297,13 @@ def run_tests(job):
     exec(compile(job["prelude"], "<prelude>", "exec"), scope)
     link.send({"op": "load", "source": job["program"]})
     own = set(job["own"])
+    mine = own | defined(job["reference"])
     handle = lambda number: Remote(link, int(number))
     names = received(link, lambda reply: dict(reply["names"]))
     for name, value in names.items():
-        if name.startswith("__") or (name in scope and name not in own):
+        if name.startswith("__") or (name in scope and name not in mine):
             continue
-        if hasattr(builtins, name) and name not in own:  # a test's abs() is not the program's
+        if hasattr(builtins, name) and name not in mine:  # a test's abs() is not the program's
             continue
         if isinstance(value, list) and value[:1] == ["m"]:  # never the program's own
             if value[1] in sys.stdlib_module_names:

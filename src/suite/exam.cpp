@@ -246,18 +246,19 @@ class FileExam : public Exam {
     }
     // An item of the pool itself may not stand among its own examples.
     const size_t needed = count + (pool_is_own_split() ? 1 : 0);
-    if (paper.pool->rows.size() < needed) {
+    const size_t skip = static_cast<size_t>(shot_rules().skip);
+    if (paper.pool->rows.size() < needed + skip) {
       throw fail(Code::kUsage,
                  "shots: found {}, need at most {}: split \"{}\" of {} has {} rows",
                  shots_,
-                 paper.pool->rows.size() - (needed - count),
+                 std::max(paper.pool->rows.size(), needed - count + skip) - (needed - count + skip),
                  shot_rules().split,
                  paper.subject->id,
                  paper.pool->rows.size());
     }
     if (shot_rules().pick == ShotRules::Pick::kFirst) {
       for (size_t i = 0; i < needed; ++i) {
-        paper.ready.push_back(paper.prompter->shot(paper.pool->rows[i], *paper.subject));
+        paper.ready.push_back(paper.prompter->shot(paper.pool->rows[skip + i], *paper.subject));
       }
       return;
     }
@@ -278,7 +279,7 @@ class FileExam : public Exam {
     if (shot_rules().pick == ShotRules::Pick::kFirst) {
       if (!own) return paper.ready;
       for (size_t i = 0; i < paper.ready.size() && shots.size() < count; ++i) {
-        if (static_cast<int64_t>(i) != at) shots.push_back(paper.ready[i]);
+        if (static_cast<int64_t>(i) + shot_rules().skip != at) shots.push_back(paper.ready[i]);
       }
       return shots;
     }

@@ -27,6 +27,7 @@ const std::vector<std::string>& extract_rules() {
       "last_number",
       "number_after_answer",
       "opencompass_last_number",
+      "raw_text",
       "whole_text",
   };
   return rules;
@@ -34,12 +35,35 @@ const std::vector<std::string>& extract_rules() {
 
 const std::vector<std::string>& compare_rules() {
   static const std::vector<std::string> rules = {
-      "answer_equal",  "bleu_char",          "cmath",         "cmrc_exact",
-      "cmrc_f1",       "drop_exact",         "drop_f1",       "gaokao_each",
-      "gaokao_multi",  "gaokao_questions",   "holds_gold",    "letter_equal",
-      "letters_equal", "lm_eval_exact",      "lm_eval_plain", "math_equal",
-      "number_equal",  "opencompass_number", "rouge_1_char",  "rouge_2_char",
-      "rouge_l_char",  "squad_exact",        "squad_f1",      "text_equal",
+      "answer_equal",
+      "bleu_char",
+      "cmath",
+      "cmrc_exact",
+      "cmrc_f1",
+      "drop_exact",
+      "drop_f1",
+      "gaokao_each",
+      "gaokao_multi",
+      "gaokao_questions",
+      "holds_gold",
+      "ifeval_instruction_loose",
+      "ifeval_instruction_strict",
+      "ifeval_prompt_loose",
+      "ifeval_prompt_strict",
+      "letter_equal",
+      "letters_equal",
+      "lm_eval_exact",
+      "lm_eval_plain",
+      "math_equal",
+      "number_equal",
+      "opencompass_number",
+      "python_tests",
+      "rouge_1_char",
+      "rouge_2_char",
+      "rouge_l_char",
+      "squad_exact",
+      "squad_f1",
+      "text_equal",
   };
   return rules;
 }

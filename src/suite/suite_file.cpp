@@ -126,11 +126,14 @@ void read_template(const Yaml& map, std::string_view key, TemplateSource& into) 
 }
 
 void read_shots(const Yaml& node, ShotRules& shots) {
-  node.only({"split", "count", "pick", "seed", "examples"});
+  node.only({"split", "count", "pick", "seed", "skip", "examples"});
   shots.at = node.at();
   read_text(node, "split", shots.split);
   if (const Yaml* count = node.find("count")) {
     shots.count = static_cast<int>(bounded(*count, "count", 0, 1000));
+  }
+  if (const Yaml* skip = node.find("skip")) {
+    shots.skip = static_cast<int>(bounded(*skip, "skip", 0, 1000));
   }
   if (const Yaml* pick = node.find("pick")) shots.pick = named(*pick, "pick", kPicks);
   if (const Yaml* seed = node.find("seed")) {

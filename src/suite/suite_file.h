@@ -30,6 +30,7 @@ struct ShotRules {
   };
   std::string split;
   int count = 0;
+  int skip = 0;  // of kFirst: rows of the split that come before
   Pick pick = Pick::kFirst;
   uint64_t seed = 1234;
   std::vector<Json> examples;  // of kFixed: values of the template's variables

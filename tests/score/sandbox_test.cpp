@@ -34,7 +34,7 @@ class Sandbox : public ::testing::Test {
   }
 
   static CodeVerdict run(const std::string& program, const std::string& tests) {
-    return box_->run({program, "", tests, {"f"}});
+    return box_->run({program, "", tests, {"f"}, ""});
   }
 
   inline static std::unique_ptr<CodeSandbox> box_;
@@ -96,6 +96,15 @@ TEST_F(Sandbox, WhatAProgramDoesToItsArgumentsIsSeen) {
   const CodeVerdict verdict =
       run("def f(x):\n    x.sort()", "a = [2, 1]\nf(a)\nassert a == [1, 2]");
   EXPECT_EQ(verdict.kind, Kind::kPassed) << verdict.detail;
+}
+
+// A function may be called as one of Python's own only where the data set's solution is, too.
+TEST_F(Sandbox, NamesOfPythonsOwn) {
+  const std::string program = "def sum(a, b):\n    return 6 * a\n";
+  const std::string tests = "assert sum(1, 2) == 6";
+  EXPECT_EQ(box_->run({program, "", tests, {}, "def sum(a, b):\n    return a + b"}).kind,
+            Kind::kPassed);
+  EXPECT_EQ(box_->run({program, "", tests, {}, ""}).kind, Kind::kError);
 }
 
 TEST_F(Sandbox, ExceptionsCross) {

@@ -310,6 +310,10 @@ TEST(Compare, MathForm) {
 
 TEST(Compare, EveryNamedRuleIsThere) {
   for (const std::string& rule : compare_rules()) {
+    if (rule == "python_tests" || rule.starts_with("ifeval_")) {  // see code_tests and ifeval tests
+      EXPECT_THROW(answers_match(rule, "1", "1"), Error) << rule;
+      continue;
+    }
     const char* one = rule == "letters_equal" ? "A" : "1";
     const char* other = rule == "letters_equal" ? "B" : "2";
     EXPECT_NO_THROW(answers_match(rule, one, one)) << rule;
