@@ -63,7 +63,12 @@ class AllItems : public RequestSource {
       item_ = 0;
     }
     if (exam_ == exams_.size()) return std::nullopt;
-    Request request = make_request(*exams_[exam_], exams_[exam_]->item(item_++));
+    std::vector<Request> requests = make_requests(*exams_[exam_], exams_[exam_]->item(item_));
+    Request request = std::move(requests.at(part_));
+    if (++part_ == requests.size()) {
+      part_ = 0;
+      ++item_;
+    }
     if (const auto* generate = std::get_if<GenerateRequest>(&request.what))
       new_tokens += generate->max_tokens;
     request.id = next_id_++;
@@ -73,7 +78,7 @@ class AllItems : public RequestSource {
 
  private:
   const std::vector<std::unique_ptr<Exam>>& exams_;
-  size_t exam_ = 0;
+  size_t exam_ = 0, part_ = 0;
   int64_t item_ = 0;
   uint64_t next_id_ = 0;
 };

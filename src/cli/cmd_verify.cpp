@@ -91,6 +91,11 @@ std::map<std::string, std::unique_ptr<Exam>> open_papers(
     options.split = manifest.split;
     options.shots = manifest.shots;
     options.limit = manifest.limit;
+    if (manifest.protocol.task == Task::kGenerate) {
+      options.samples = manifest.protocol.generate.samples;
+      options.temperature = manifest.protocol.generate.temperature;
+      options.chat = manifest.protocol.generate.chat;
+    }
     for (const SubjectInfo& subject : manifest.subjects) options.subjects.push_back(subject.id);
     try {
       papers.emplace(key, Exam::open(options));
@@ -142,6 +147,7 @@ std::vector<std::pair<std::string, std::string>> compute_again(
     const std::map<std::string, std::unique_ptr<Exam>>& papers,
     LanguageModel& model) {
   std::vector<Request> requests;
+  std::vector<size_t> owners;  // by request id: the item's place
   for (const StoredItem& stored : items) {
     const ExamManifest& exam = exams.at(stored.record.exam);
     ExamItem item;
@@ -149,19 +155,31 @@ std::vector<std::pair<std::string, std::string>> compute_again(
     item.subject = stored.record.subject;
     item.prompt = stored.prompt;
     item.continuations = stored.continuations;
-    requests.push_back(make_request(exam.suite, exam.protocol, std::move(item)));
-    requests.back().id = requests.size() - 1;
+    item.sample = sample_of(stored.record.item);
+    for (Request& request : make_requests(exam.suite, exam.protocol, std::move(item))) {
+      request.id = requests.size();
+      requests.push_back(std::move(request));
+      owners.push_back(static_cast<size_t>(&stored - items.data()));
+    }
   }
   VectorSource source(std::move(requests));
   const auto session = model.start(source);
   std::vector<std::pair<std::string, std::string>> differing;
-  while (const auto response = session->next()) {
-    const StoredItem& stored = items[response->id];
+  std::map<size_t, std::map<uint64_t, Response>> waiting;
+  while (auto part = session->next()) {
+    const size_t owner = owners.at(part->id);
+    const StoredItem& stored = items[owner];
+    waiting[owner][part->id] = std::move(*part);
+    const int parts = requests_per_item(exams.at(stored.record.exam).protocol);
+    if (waiting[owner].size() < static_cast<size_t>(parts)) continue;
+    std::vector<Response> in_order;
+    for (auto& [id, one] : waiting[owner]) in_order.push_back(std::move(one));
+    const Response response = merged(std::move(in_order));
     const auto paper = papers.find(stored.record.exam);
     const std::string why = difference(stored,
                                        exams.at(stored.record.exam),
                                        paper == papers.end() ? nullptr : paper->second.get(),
-                                       *response);
+                                       response);
     if (!why.empty()) differing.emplace_back(stored.record.item, why);
   }
   std::sort(differing.begin(), differing.end());

@@ -19,6 +19,12 @@ void add_exam_options(CLI::App& app, ExamChoice& choice) {
       "--shots", choice.shots, "Worked examples in the prompt; default the protocol's own");
   app.add_option("--limit", choice.limit, "First N items of each subject")
       ->check(CLI::PositiveNumber);
+  app.add_option("--samples",
+                 choice.samples,
+                 "Generations for each item: their mean, and pass@k; default the protocol's own")
+      ->check(CLI::PositiveNumber);
+  app.add_option("--temperature", choice.temperature, "Of generation; default the protocol's own");
+  app.add_flag("--chat", choice.chat, "Generation in the model's own chat template");
 }
 
 std::vector<std::unique_ptr<Exam>> open_exams(const ExamChoice& choice) {
@@ -33,6 +39,9 @@ std::vector<std::unique_ptr<Exam>> open_exams(const ExamChoice& choice) {
       options.subjects = choice.subjects;
       options.shots = choice.shots;
       options.limit = choice.limit;
+      options.samples = choice.samples;
+      options.temperature = choice.temperature;
+      if (choice.chat) options.chat = true;
       exams.push_back(Exam::open(options));
     }
   }

@@ -17,7 +17,9 @@ struct ExamChoice {
   std::string data, protocol = "official", split;
   std::vector<std::string> subjects;
   std::optional<int> shots;
-  std::optional<int64_t> limit;
+  std::optional<int64_t> limit, samples;
+  std::optional<double> temperature;
+  bool chat = false;
 };
 
 void add_exam_options(CLI::App& app, ExamChoice& choice);

@@ -5,6 +5,8 @@
 #include <map>
 
 #include "base/error.h"
+#include "run/samples.h"
+#include "score/code_tests.h"
 #include "score/metrics.h"
 
 namespace keju {
@@ -105,6 +107,17 @@ Json extraction_counts(const OutcomeCounts& counts) {
       {"extracted", counts.scored}, {"ambiguous", ambiguous}, {"none", counts.unread - ambiguous}};
 }
 
+// What became of the programs: passed, failed, timed out, error.
+Json program_counts(const std::vector<const ItemRecord*>& records) {
+  std::map<std::string, int64_t> counts;
+  for (const char* kind : {"passed", "failed", "timed out", "error"}) counts[kind] = 0;
+  for (const ItemRecord* record : records) {
+    const auto* scored = std::get_if<Scored>(&record->outcome);
+    if (scored != nullptr) ++counts[scored->extracted.substr(0, scored->extracted.find(':'))];
+  }
+  return counts;
+}
+
 using SubjectIndex = std::map<std::string, size_t>;
 
 // Ids of the options of the first item in the suite's order.
@@ -177,6 +190,7 @@ void describe_exam(const ExamManifest& exam, Json& out) {
     out["generate"] = {{"max_tokens", protocol.generate.max_tokens},
                        {"temperature", protocol.generate.temperature},
                        {"top_p", protocol.generate.top_p},
+                       {"chat", protocol.generate.chat},
                        {"stop", protocol.generate.stop}};
   }
   out["split"] = exam.split;
@@ -204,7 +218,15 @@ Json exam_results(const ExamManifest& exam,
                   const std::vector<const ItemRecord*>& records,
                   const std::string& where) {
   const SubjectIndex subjects = check_records(exam, records, where);
-  const ExamScore score = scores_of(exam, records, [](const ItemRecord&) { return true; });
+  const int64_t samples = exam.protocol.generate.samples;
+  std::vector<ItemRecord> means;
+  std::vector<const ItemRecord*> items = records;
+  if (samples > 1) {
+    means = mean_over_samples(records, samples);
+    items.clear();
+    for (const ItemRecord& mean : means) items.push_back(&mean);
+  }
+  const ExamScore score = scores_of(exam, items, [](const ItemRecord&) { return true; });
   const bool macro = exam.protocol.average == Average::kMacro;
   const bool choose = exam.protocol.task == Task::kChoose;
   const bool generate = exam.protocol.task == Task::kGenerate;
@@ -215,13 +237,13 @@ Json exam_results(const ExamManifest& exam,
   Json out = Json::object();
   describe_exam(exam, out);
   out["digest"] = run_digest(records);
-  out["items"] = counts_json(score.overall.counts, exam.items);
+  out["items"] = counts_json(score.overall.counts, exam.items / samples);
   out["average"] = macro ? "macro" : "micro";
   out["score"] = estimate_json(macro ? score.overall.macro : score.overall.micro);
   out["micro"] = estimate_json(score.overall.micro);
   out["macro"] = estimate_json(score.overall.macro);
   out["completed_only"] = nullptr;
-  if (generate) {
+  if (generate && samples == 1) {
     const auto uncut = [](const ItemRecord& record) { return !hit_cap(record); };
     out["completed_only"] = estimate_json(scores_of(exam, records, uncut).overall.micro);
   }
@@ -229,6 +251,9 @@ Json exam_results(const ExamManifest& exam,
   out["chance"] = choose ? Json(exam.chance) : Json();
   out["at_chance"] = score.near_chance;
   out["ties"] = choose ? Json(score.overall.counts.ties) : Json();
+  out["samples"] = samples;
+  out["pass_at_k"] = samples > 1 ? pass_at_k_rows(records, samples) : Json();
+  out["programs"] = exam.protocol.compare == kPythonTests ? program_counts(records) : Json();
   out["extraction"] = generate ? extraction_counts(score.overall.counts) : Json();
   out["cap_hits"] =
       generate ? Json(count([](const ItemRecord* r) { return hit_cap(*r); })) : Json();

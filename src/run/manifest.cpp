@@ -13,8 +13,8 @@ namespace keju {
 namespace {
 
 constexpr std::array<std::string_view, 3> kTasks = {"choose", "generate", "perplexity"};
-constexpr std::array<std::string_view, 6> kScores = {
-    "sum", "per_char", "per_byte", "per_token", "whole_mean", "mass"};
+constexpr std::array<std::string_view, 7> kScores = {
+    "sum", "per_char", "per_byte", "per_token", "whole_mean", "pmi", "mass"};
 constexpr std::array<std::string_view, 4> kOptionTokens = {
     "retokenize", "separate", "separate_last", "vocabulary_entry"};
 constexpr std::array<std::string_view, 2> kAverages = {"micro", "macro"};
@@ -48,7 +48,13 @@ Json to_json(const Protocol& protocol) {
           {"max_tokens", protocol.generate.max_tokens},
           {"temperature", protocol.generate.temperature},
           {"top_p", protocol.generate.top_p},
-          {"stop", protocol.generate.stop}};
+          {"stop", protocol.generate.stop},
+          {"samples", protocol.generate.samples},
+          {"chat", protocol.generate.chat},
+          {"system", protocol.generate.system},
+          {"prefill", protocol.generate.prefill},
+          {"own_contexts", protocol.own_contexts},
+          {"unconditional", protocol.unconditional}};
 }
 
 std::vector<std::string> strings(const Json& object, std::string_view key, std::string_view where) {
@@ -81,6 +87,14 @@ Protocol protocol_from_json(const Json& json, std::string_view where) {
   protocol.generate.temperature = number_member(json, "temperature", where);
   protocol.generate.top_p = number_member(json, "top_p", where);
   protocol.generate.stop = strings(json, "stop", where);
+  if (json.contains("samples")) {  // runs of before these were known lack them
+    protocol.generate.samples = int_member(json, "samples", where);
+    protocol.generate.chat = member(json, "chat", where).get<bool>();
+    protocol.generate.system = string_member(json, "system", where);
+    protocol.generate.prefill = string_member(json, "prefill", where);
+    protocol.own_contexts = member(json, "own_contexts", where).get<bool>();
+    protocol.unconditional = string_member(json, "unconditional", where);
+  }
   return protocol;
 }
 
@@ -154,6 +168,9 @@ Json fingerprint_of(const ModelFacts& facts, const Json& exams) {
                       {"split", exam["split"]},
                       {"shots", exam["shots"]},
                       {"limit", exam["limit"]},
+                      {"samples", exam["protocol"]["samples"]},
+                      {"temperature", exam["protocol"]["temperature"]},
+                      {"chat", exam["protocol"]["chat"]},
                       {"subjects", std::move(subjects)},
                       {"suite_hash", exam["suite_hash"]},
                       {"data_hash", exam["data_hash"]},

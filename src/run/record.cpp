@@ -2,6 +2,7 @@
 #include "run/record.h"
 
 #include <algorithm>
+#include <charconv>
 #include <tuple>
 
 #include "base/error.h"
@@ -11,7 +12,19 @@
 namespace keju {
 
 std::string exam_key(const Exam& exam) {
-  return fmt::format("{}:{}:{}shot", exam.protocol().id, exam.split(), exam.shots());
+  std::string key = fmt::format("{}:{}:{}shot", exam.protocol().id, exam.split(), exam.shots());
+  const GenerateSettings& generate = exam.protocol().generate;
+  if (generate.samples > 1) key += fmt::format(":{}samples", generate.samples);
+  return key;
+}
+
+int64_t sample_of(const std::string& item_id) {
+  const size_t mark = item_id.rfind('#');
+  if (mark == std::string::npos) return 0;
+  int64_t sample = 0;
+  const char* end = item_id.data() + item_id.size();
+  const auto [last, error] = std::from_chars(item_id.data() + mark + 1, end, sample);
+  return error == std::errc() && last == end ? sample : 0;
 }
 
 std::string run_digest(const std::vector<ItemRecord>& records) {

@@ -29,6 +29,9 @@ struct ItemRecord {
 // Names a suite under a protocol, split and number of shots inside a run.
 std::string exam_key(const Exam& exam);
 
+// Which of an item's samples an id names ("…/12#3": 3); 0 where an item is asked once.
+int64_t sample_of(const std::string& item_id);
+
 // sha256 over every item's id, outcome and exact log-prob bits or output, in item order (exam key,
 // subject, row, id). It does not depend on machine, time or the order of `records`.
 std::string run_digest(const std::vector<ItemRecord>& records);

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <unordered_map>
 #include <unordered_set>
 
 #include "base/error.h"
@@ -25,7 +26,7 @@ namespace {
 using Exams = std::vector<std::unique_ptr<Exam>>;
 
 // The items that are still to do, in the suites' order. A request's id is the item's place in that
-// order over all exams, so that a response finds its item without a table.
+// order over all exams, twice, and its part, so that a response finds its item without a table.
 class PendingItems : public RequestSource {
  public:
   PendingItems(const Exams& exams, RunStore& store, const RunOptions& options) : exams_(exams) {
@@ -46,9 +47,13 @@ class PendingItems : public RequestSource {
   std::optional<Request> next() override {
     while (next_ < total_ && done_[static_cast<size_t>(next_)]) ++next_;
     if (next_ == total_) return std::nullopt;
-    const auto [exam, index] = place(static_cast<uint64_t>(next_));
-    Request request = make_request(*exam, exam->item(index));
-    request.id = static_cast<uint64_t>(next_++);
+    const auto [exam, index] = place(static_cast<uint64_t>(next_) * kParts);
+    std::vector<Request> requests = make_requests(*exam, exam->item(index));
+    Request request = std::move(requests.at(part_));
+    request.id = static_cast<uint64_t>(next_) * kParts + part_;
+    if (++part_ < requests.size()) return request;
+    part_ = 0;
+    ++next_;
     ++handed_out_;
     return request;
   }
@@ -59,17 +64,31 @@ class PendingItems : public RequestSource {
   };
 
   Place place(uint64_t id) const {
-    KEJU_CHECK(id < static_cast<uint64_t>(total_), "a response carries an unknown id");
-    const int64_t at = static_cast<int64_t>(id);
+    KEJU_CHECK(id < static_cast<uint64_t>(total_) * kParts, "a response carries an unknown id");
+    const int64_t at = static_cast<int64_t>(id / kParts);
     const auto after = std::upper_bound(starts_.begin(), starts_.end(), at);
     const size_t exam = static_cast<size_t>(after - starts_.begin()) - 1;
     return {exams_[exam].get(), at - starts_[exam]};
   }
 
-  // Notes that `id` is answered. A model that answers twice would count an item twice.
-  void finish(uint64_t id) {
-    KEJU_CHECK(!done_[static_cast<size_t>(id)], "a response came twice");
-    done_[static_cast<size_t>(id)] = true;
+  // The item's whole response once all its parts are there, until then nothing. A model that
+  // answers twice would count an item twice.
+  std::optional<Response> collect(Response response, const Protocol& protocol) {
+    const size_t item = static_cast<size_t>(response.id / kParts), part = response.id % kParts;
+    const size_t parts = static_cast<size_t>(requests_per_item(protocol));
+    KEJU_CHECK(!done_[item] && part < parts, "a response came twice");
+    std::vector<std::optional<Response>>& here = waiting_[item];
+    here.resize(parts);
+    KEJU_CHECK(!here[part].has_value(), "a response came twice");
+    here[part] = std::move(response);
+    std::vector<Response> all;
+    for (std::optional<Response>& one : here) {
+      if (!one.has_value()) return std::nullopt;
+    }
+    for (std::optional<Response>& one : here) all.push_back(std::move(*one));
+    waiting_.erase(item);
+    done_[item] = true;
+    return merged(std::move(all));
   }
 
   int64_t total() const { return total_; }
@@ -77,7 +96,10 @@ class PendingItems : public RequestSource {
   int64_t handed_out() const { return handed_out_; }
 
  private:
+  static constexpr uint64_t kParts = 2;  // ids of an item: as many requests as it can be
   const Exams& exams_;
+  size_t part_ = 0;
+  std::unordered_map<size_t, std::vector<std::optional<Response>>> waiting_;
   std::vector<int64_t> starts_;
   std::vector<bool> done_;
   int64_t total_ = 0, resumed_ = 0, next_ = 0, handed_out_ = 0;
@@ -169,7 +191,8 @@ class Pass {
       std::optional<Response> response = session_->next();
       if (!response) break;
       const auto [exam, index] = source_.place(response->id);
-      source_.finish(response->id);
+      response = source_.collect(std::move(*response), exam->protocol());
+      if (!response) continue;
       StoredItem item = judge(*exam, index, std::move(*response));
       item.session = record_.id;
       store_.put(item);

@@ -21,6 +21,7 @@ namespace {
 double divisor(const ExamItem& item, const ContinuationScore& score, size_t i, ChoiceScore rule) {
   switch (rule) {
     case ChoiceScore::kSum:
+    case ChoiceScore::kPmi:
     case ChoiceScore::kMass:
       return 1;
     case ChoiceScore::kPerChar:
@@ -51,6 +52,15 @@ double mass_of(const ExamItem& item, const std::vector<double>& logprobs) {
     if (is_right(item, static_cast<int>(i))) right += part;
   }
   return right / all;
+}
+
+// The log-likelihood of what follows a context of `tokens` tokens.
+double behind(const ContinuationScore& whole, size_t tokens) {
+  double sum = 0;
+  for (size_t i = tokens; i < whole.token_logprobs.size(); ++i) {
+    sum += static_cast<double>(whole.token_logprobs[i]);
+  }
+  return sum;
 }
 
 double value_of(const ExamItem& item, ChoiceScore rule, const Choice& choice) {
@@ -148,12 +158,18 @@ std::optional<Choice> choose(const ExamItem& item,
                              const ScoreResult& result,
                              ChoiceScore rule,
                              std::string& why) {
-  KEJU_CHECK(!item.options.empty() && result.continuations.size() == item.options.size(),
+  const size_t options = item.options.size(), scored = result.continuations.size();
+  const bool pmi = rule == ChoiceScore::kPmi;
+  KEJU_CHECK(options > 0 && (scored == options || scored == 2 * options) &&
+                 (!pmi || scored == 2 * options),
              "a response with another number of options than the item");
+  const bool contexts = item.continuations.size() == 2 * options;
   Choice choice;
   for (size_t i = 0; i < item.options.size(); ++i) {
-    const ContinuationScore& score = result.continuations[i];
-    const double logprob = rule == ChoiceScore::kWholeMean ? score.whole_logprob : score.logprob;
+    const ContinuationScore& score = result.continuations[contexts ? options + i : i];
+    double logprob = rule == ChoiceScore::kWholeMean ? score.whole_logprob : score.logprob;
+    if (contexts) logprob = behind(score, result.continuations[i].ids.size());
+    if (pmi) logprob -= result.continuations[options + i].logprob;
     const double by = divisor(item, score, i, rule);
     if (!std::isfinite(logprob)) {
       why = fmt::format("option {}: the log-likelihood is not finite", i);

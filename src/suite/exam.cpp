@@ -39,6 +39,7 @@ class FileExam : public Exam {
       : options_(options),
         suite_(load_suite(options.suite)),
         variant_(suite_.variant(options.protocol)),
+        protocol_(variant_.protocol),
         data_(open_data(suite_, options.data)),
         prompter_(variant_, data_.card) {
     read_subject_texts();
@@ -46,6 +47,7 @@ class FileExam : public Exam {
     if (options_.subjects.empty()) options_.subjects = variant_.subjects;
     choose_split();
     choose_shots();
+    choose_generation();
     check_subjects();
     rows_ = read_split(data_.card, data_.folder, split_, options_.subjects);
     if (shots_ > 0 && !from_file()) {
@@ -60,7 +62,7 @@ class FileExam : public Exam {
   const std::string& title(bool chinese) const override {
     return chinese ? suite_.title_zh : suite_.title_en;
   }
-  const Protocol& protocol() const override { return variant_.protocol; }
+  const Protocol& protocol() const override { return protocol_; }
   const std::string& split() const override { return split_; }
   int shots() const override { return shots_; }
   std::optional<int64_t> limit() const override { return options_.limit; }
@@ -70,10 +72,12 @@ class FileExam : public Exam {
   const std::string& suite_hash() const override { return suite_hash_; }
   const std::string& data_hash() const override { return data_hash_; }
   bool data_hash_matches_card() const override { return matches_card_; }
-  int64_t size() const override { return begins_.back(); }
+  int64_t size() const override { return begins_.back() * samples(); }
 
   ExamItem item(int64_t index) const override {
     KEJU_CHECK(index >= 0 && index < size(), "exam item out of range");
+    const int64_t sample = index % samples();
+    index /= samples();
     const auto next = std::upper_bound(begins_.begin(), begins_.end(), index);
     const size_t which = static_cast<size_t>(next - begins_.begin()) - 1;
     const Paper& paper = papers_[which];
@@ -83,6 +87,8 @@ class FileExam : public Exam {
     const Prompter& prompter = *paper.prompter;
     ExamItem item;
     item.id = fmt::format("{}/{}/{}/{}", suite_.name, subject.id, split_, row.row);
+    if (samples() > 1) item.id += fmt::format("#{}", sample);
+    item.sample = sample;
     item.subject = subject.id;
     item.row = row.row;
     item.doc = row.doc;
@@ -95,7 +101,7 @@ class FileExam : public Exam {
     if (protocol().task == Task::kChoose) item.continuations = prompter.continuations(row, subject);
     if (protocol().task == Task::kGenerate) item.answer = prompter.gold(row, subject);
     item.aliases = prompter.accepted(row);
-    if (paper.protocol != &protocol()) {
+    if (paper.protocol != &variant_.protocol) {
       item.extract = paper.protocol->extract;
       item.compare = paper.protocol->compare;
     }
@@ -114,6 +120,7 @@ class FileExam : public Exam {
     return suite;
   }
 
+  int64_t samples() const { return protocol_.generate.samples; }
   const ShotRules& shot_rules() const { return variant_.prompt.shots; }
   bool from_file() const { return shot_rules().pick == ShotRules::Pick::kFixed; }
   bool pool_is_own_split() const { return !from_file() && shot_rules().split == split_; }
@@ -185,6 +192,33 @@ class FileExam : public Exam {
                  "shots: found {}, need 0: {} has no worked examples",
                  shots_,
                  protocol().id);
+    }
+  }
+
+  void choose_generation() {
+    GenerateSettings& settings = protocol_.generate;
+    const bool asked = options_.samples || options_.temperature || options_.chat;
+    if (asked && protocol_.task != Task::kGenerate) {
+      throw fail(Code::kUsage,
+                 "{}: samples, temperature, chat: found one of them, need none: nothing is "
+                 "generated",
+                 protocol_.id);
+    }
+    if (protocol_.task != Task::kGenerate) return;
+    settings.samples = options_.samples.value_or(settings.samples);
+    settings.temperature = options_.temperature.value_or(settings.temperature);
+    settings.chat = options_.chat.value_or(settings.chat);
+    if (settings.samples < 1 || settings.samples > 10000 || !(settings.temperature >= 0)) {
+      throw fail(Code::kUsage,
+                 "samples, temperature: found {} and {}, need 1 to 10000 and at least 0",
+                 settings.samples,
+                 settings.temperature);
+    }
+    if (settings.samples > 1 && settings.temperature == 0) {
+      throw fail(Code::kUsage,
+                 "samples: found {} at temperature 0, need a temperature above 0: greedy samples "
+                 "are all alike",
+                 settings.samples);
     }
   }
 
@@ -310,7 +344,8 @@ class FileExam : public Exam {
     }
     if (protocol().task == Task::kChoose) {
       const bool macro = protocol().average == Average::kMacro;
-      chance_ = chances / static_cast<double>(macro ? papers_.size() : static_cast<size_t>(size()));
+      chance_ = chances /
+                static_cast<double>(macro ? papers_.size() : static_cast<size_t>(begins_.back()));
     }
     for (const std::string& category : data_.card.categories) {
       const bool used = std::any_of(subjects_.begin(), subjects_.end(), [&](const SubjectInfo& s) {
@@ -337,6 +372,7 @@ class FileExam : public Exam {
   ExamOptions options_;
   SuiteFile suite_;
   const SuiteVariant& variant_;
+  Protocol protocol_;  // the variant's, with what the options change
   OpenData data_;
   Prompter prompter_;
   std::vector<Prompter> kinds_;  // of the variant's kinds, in its order

@@ -22,6 +22,7 @@ enum class ChoiceScore {
   kPerByte,    // S4: Σ lp / UTF-8 bytes of it
   kPerToken,   // Σ lp / tokens
   kWholeMean,  // S5: mean over prompt and option
+  kPmi,        // S7: Σ lp given the prompt - Σ lp given the protocol's unconditional prompt
   kMass,       // S8: the share Σ exp(lp of right options) / Σ exp(lp of all) is the value
 };
 
@@ -35,6 +36,11 @@ struct GenerateSettings {
   double temperature = 0;
   double top_p = 1;
   std::vector<std::string> stop;
+  int64_t samples = 1;  // drawn for each item; a result is their mean, and pass@k
+  // The prompt as the user's turn in the model's own chat template, with these before and behind
+  // it.
+  bool chat = false;
+  std::string system, prefill;
 };
 
 // A variant of a suite: the rules that decide a number.
@@ -46,6 +52,10 @@ struct Protocol {
   ChoiceScore score = ChoiceScore::kSum;  // the headline
   std::vector<ChoiceScore> also;          // computed and shown beside it
   OptionToken option_token = OptionToken::kRetokenize;
+  // Each option has a context of its own, of which only what follows is scored: an item's
+  // continuations are first the contexts, then the whole texts.
+  bool own_contexts = false;
+  std::string unconditional;              // prompt of ChoiceScore::kPmi's second score
   Average average = Average::kMacro;      // the headline; both are always computed
   std::string extract;                    // rule name, for Task::kGenerate
   std::vector<std::string> also_extract;  // further rules, shown beside it
@@ -58,7 +68,7 @@ struct SubjectInfo {
   std::string id;  // "agronomy"
   std::string name_zh, name_en;
   std::vector<std::string> categories;  // "Other", "China specific": may overlap
-  int64_t items = 0;                    // of the chosen split, after --limit
+  int64_t items = 0;                    // of the chosen split, after --limit; without samples
 };
 
 // One question, rendered.
@@ -77,6 +87,7 @@ struct ExamItem {
   std::vector<std::string> aliases;
   std::string extract, compare;  // of this item's kind; "": the protocol's
   int shots = 0;
+  int64_t sample = 0;  // which of the protocol's samples; ids of several end in "#0", "#1", …
 };
 
 struct ExamOptions {
@@ -87,6 +98,10 @@ struct ExamOptions {
   std::vector<std::string> subjects;  // empty: all
   std::optional<int> shots;
   std::optional<int64_t> limit;  // first N of each subject
+  // Of generation; none: the protocol's own.
+  std::optional<int64_t> samples;
+  std::optional<double> temperature;
+  std::optional<bool> chat;
 };
 
 // A suite, a protocol and a data set put together. Everything that can be wrong with them is found
@@ -112,7 +127,7 @@ class Exam {
   virtual const std::string& data_hash() const = 0;   // sha256 over the data files used
   virtual bool data_hash_matches_card() const = 0;
 
-  virtual int64_t size() const = 0;
+  virtual int64_t size() const = 0;                // items, each as often as it is sampled
   virtual ExamItem item(int64_t index) const = 0;  // rendered on demand; 0 <= index < size()
 };
 

@@ -61,7 +61,8 @@ Prompter::Prompter(const SuiteVariant& variant, const DataCard& card)
       delimiter_(variant.prompt.delimiter),
       gold_(variant.prompt.gold),
       weight_(variant.prompt.weight),
-      option_(variant.prompt.option) {
+      option_(variant.prompt.option),
+      option_context_(variant.prompt.option_context) {
   const std::string& accept = variant.prompt.accept;
   if (accept.find("{{") != std::string::npos) accept_ = PromptTemplate({accept, variant.at});
   for (const auto& [pattern, with] : variant.prompt.replace) {
@@ -91,6 +92,7 @@ Prompter::Prompter(const SuiteVariant& variant, const DataCard& card)
   if (card.has_choices()) of_gold.insert(of_gold.end(), {"letter", "option"});
   check_variables(gold_, of_gold);
   check_variables(option_, of_gold);
+  check_variables(option_context_, of_gold);
   check_variables(accept_, known);
   if (variant.prompt.shots.pick == ShotRules::Pick::kFixed) {
     check_examples();
@@ -212,7 +214,8 @@ std::string Prompter::shot(const DataRow& row, const CardSubject& subject) const
         Code::kInput, "{}: {}: found none, need one in a worked example", row.at, card_.answer);
   }
   if (variant_.protocol.task == Task::kChoose) {
-    return text + continuations(row, subject)[static_cast<size_t>(row.gold)];
+    const std::vector<std::string> all = continuations(row, subject);
+    return text + all[all.size() - row.options.size() + static_cast<size_t>(row.gold)];
   }
   add_gold(values, row);
   return text + answer_.render(values);
@@ -236,22 +239,23 @@ std::string Prompter::joined(const std::string& header,
   return text + question;
 }
 
-std::vector<std::string> Prompter::choices(const DataRow& row) const {
-  const bool spelt = !option_.empty();
-  if (!spelt && variant_.prompt.choice == PromptRules::Choice::kLetter) {
-    return letters(row.options.size());
-  }
+// A template over each option of a row.
+std::vector<std::string> Prompter::spelt(const PromptTemplate& text, const DataRow& row) const {
+  const std::vector<std::string> names = letters(row.options.size());
+  Json values = row.doc;
   std::vector<std::string> out;
-  if (spelt) {
-    const std::vector<std::string> names = letters(row.options.size());
-    Json values = row.doc;
-    for (size_t i = 0; i < names.size(); ++i) {
-      values["letter"] = names[i];
-      values["option"] = row.options[i];
-      out.push_back(option_.render(values));
-    }
-    return out;
+  for (size_t i = 0; i < names.size(); ++i) {
+    values["letter"] = names[i];
+    values["option"] = row.options[i];
+    out.push_back(text.render(values));
   }
+  return out;
+}
+
+std::vector<std::string> Prompter::choices(const DataRow& row) const {
+  if (!option_.empty()) return spelt(option_, row);
+  if (variant_.prompt.choice == PromptRules::Choice::kLetter) return letters(row.options.size());
+  std::vector<std::string> out;
   for (const std::string& option : row.options) out.push_back(replaced(option));
   return out;
 }
@@ -263,6 +267,10 @@ std::vector<std::string> Prompter::continuations(const DataRow& row,
   const std::string delimiter = delimiter_.render(values);
   std::vector<std::string> out = choices(row);
   for (std::string& choice : out) choice.insert(0, delimiter);
+  if (option_context_.empty()) return out;
+  std::vector<std::string> contexts = spelt(option_context_, row);
+  for (size_t i = 0; i < contexts.size(); ++i) out[i].insert(0, contexts[i]);
+  out.insert(out.begin(), contexts.begin(), contexts.end());
   return out;
 }
 

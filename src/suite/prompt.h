@@ -66,6 +66,7 @@ class Prompter {
  private:
   Json context(const DataRow& row, const CardSubject& subject) const;
   std::string replaced(std::string text) const;
+  std::vector<std::string> spelt(const PromptTemplate& text, const DataRow& row) const;
   static void add_gold(Json& values, const DataRow& row);
   void check_variables(const PromptTemplate& text, std::vector<std::string> known) const;
   void check_rules() const;
@@ -73,7 +74,8 @@ class Prompter {
 
   const SuiteVariant& variant_;
   const DataCard& card_;
-  PromptTemplate header_, question_, item_, answer_, delimiter_, gold_, weight_, option_, accept_;
+  PromptTemplate header_, question_, item_, answer_, delimiter_, gold_, weight_, option_,
+      option_context_, accept_;
   std::vector<std::pair<Pattern, std::string>> replace_;
   bool any_variable_ = false;
 };

@@ -42,6 +42,7 @@ const Names<ChoiceScore> kScores = {{"sum", ChoiceScore::kSum},
                                     {"per_byte", ChoiceScore::kPerByte},
                                     {"per_token", ChoiceScore::kPerToken},
                                     {"whole_mean", ChoiceScore::kWholeMean},
+                                    {"pmi", ChoiceScore::kPmi},
                                     {"mass", ChoiceScore::kMass}};
 const Names<OptionToken> kOptionTokens = {{"retokenize", OptionToken::kRetokenize},
                                           {"separate", OptionToken::kSeparate},
@@ -56,10 +57,11 @@ const Names<ShotRules::Pick> kPicks = {{"first", ShotRules::Pick::kFirst},
 
 // What may stand in a suite file as a default and in each of its protocols as a change.
 const std::vector<std::string> kVariantKeys = {
-    "task",      "split",   "shots",        "header",       "question", "answer", "choice",
-    "delimiter", "join",    "join_item",    "option_token", "score",    "also",   "average",
-    "generate",  "extract", "also_extract", "compare",      "gold",     "accept", "subjects",
-    "item",      "weight",  "replace",      "option",       "kinds"};
+    "task",   "split",     "shots",          "header",       "question",     "answer",
+    "choice", "delimiter", "join",           "join_item",    "option_token", "score",
+    "also",   "average",   "generate",       "extract",      "also_extract", "compare",
+    "gold",   "accept",    "subjects",       "item",         "weight",       "replace",
+    "option", "kinds",     "option_context", "unconditional"};
 
 std::vector<std::string> with(std::vector<std::string> keys,
                               std::initializer_list<const char*> more) {
@@ -177,7 +179,7 @@ void read_replace(const Yaml& node, PromptRules& prompt) {
 }
 
 void read_generate(const Yaml& node, GenerateSettings& settings) {
-  node.only({"max_tokens", "temperature", "top_p", "stop"});
+  node.only({"max_tokens", "temperature", "top_p", "stop", "samples", "chat", "system", "prefill"});
   if (const Yaml* value = node.find("max_tokens")) {
     settings.max_tokens = bounded(*value, "max_tokens", 1, 1 << 20);
   }
@@ -190,6 +192,12 @@ void read_generate(const Yaml& node, GenerateSettings& settings) {
                settings.temperature,
                settings.top_p);
   }
+  if (const Yaml* value = node.find("samples")) {
+    settings.samples = bounded(*value, "samples", 1, 10000);
+  }
+  if (const Yaml* value = node.find("chat")) settings.chat = value->boolean();
+  read_text(node, "system", settings.system);
+  read_text(node, "prefill", settings.prefill);
   if (const Yaml* value = node.find("stop")) {
     settings.stop = text_list(*value);
     for (const std::string& stop : settings.stop) {
@@ -209,6 +217,8 @@ void apply(const Yaml& map, SuiteVariant& variant) {
   read_template(map, "question", prompt.question);
   read_template(map, "item", prompt.item);
   read_template(map, "option", prompt.option);
+  read_template(map, "option_context", prompt.option_context);
+  read_text(map, "unconditional", protocol.unconditional);
   read_template(map, "answer", prompt.answer);
   read_template(map, "weight", prompt.weight);
   if (const Yaml* node = map.find("replace")) read_replace(*node, prompt);
@@ -252,6 +262,10 @@ void check_variant(const SuiteVariant& variant) {
   const Protocol& protocol = variant.protocol;
   need(!variant.split.empty(), variant, "split", "to know which items to ask");
   need(!variant.prompt.question.text.empty(), variant, "question", "to ask anything");
+  if (protocol.own_contexts) {
+    const bool plain = protocol.score == ChoiceScore::kSum && protocol.also.empty();
+    need(plain, variant, "score: sum alone", "with option_context");
+  }
   if (protocol.task != Task::kGenerate) return;
   need(
       !protocol.extract.empty(), variant, "extract", "to read an answer out of what was generated");
@@ -300,6 +314,7 @@ SuiteVariant read_variant(const SuiteFile& suite,
   variant.protocol.about = node.get("about").text();
   if (const Yaml* aliases = node.find("aliases")) variant.aliases = text_list(*aliases);
   apply(node, variant);
+  variant.protocol.own_contexts = !variant.prompt.option_context.text.empty();
   variant.protocol.default_shots = variant.prompt.shots.count;
   if (const Yaml* own = node.find("kinds")) kinds = own;
   if (kinds != nullptr) read_kinds(*kinds, variant);

@@ -45,6 +45,8 @@ struct PromptRules {
   enum class Choice { kLetter, kText };
   TemplateSource header, question, item, answer, delimiter, gold, weight;
   TemplateSource option;  // how a choice is spelt where neither letter nor text is enough
+  // What stands before the scored part of each option (Protocol::own_contexts).
+  TemplateSource option_context;
   Choice choice = Choice::kLetter;
   std::string join = "\n\n";
   std::optional<std::string> join_item;
