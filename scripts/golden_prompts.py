@@ -9,6 +9,7 @@ they are scored.
     scripts/golden_prompts.py DATA > tests/suite/golden_prompts.jsonl
 """
 import csv
+import gzip
 import hashlib
 import json
 import pathlib
@@ -81,6 +82,7 @@ def ceval():
     generate("official-cot", head + "".join(
         block(d) + think + d["explanation"] + f"\n所以答案是{d['answer']}。\n\n" for d in dev)
         + block(row) + think + "1. ")
+    generate("qwen-chat0", row["question"] + "\n" + block(row)[len(row["question"]):])
     generate("oc-0shot-bd40ef", one + block(row) + "\n让我们一步一步思考。答案: ")
 
     def listed(r):
@@ -139,6 +141,7 @@ def gsm8k():
     asked = f"Question: {row['question']}\nAnswer:"
     put("gsm8k", "official", "gsm8k", shots(train[:8]) + asked, answer=answer)
     put("gsm8k", "lm-eval", "gsm8k", shots(random.Random(1234).sample(train, 5)) + asked, answer=answer)
+    put("gsm8k", "qwen-chat0", "gsm8k", f"Question: {row['question']}\nLet's think step by step", answer=answer)
     put("gsm8k", "original", "gsm8k", row["question"], answer=answer)
     put("gsm8k", "oc-0shot-v2", "gsm8k", row["question"] + "\nPlease reason step by step, and put your "
         "final answer within \\boxed{}.", answer=answer)
@@ -231,5 +234,22 @@ def c3():
             "请从“A”，“B”，“C”，“D”中进行选择。\n答：", answer=LETTERS[choices.index(first["answer"])])
 
 
-for suite in (ceval, cmmlu, gsm8k, cmath, agieval, gaokao, c3):
+def humaneval():
+    with gzip.open(DATA / "humaneval" / "HumanEval.jsonl.gz", "rt", encoding="utf-8") as file:
+        row = json.loads(file.readline())
+    prompt = row["prompt"]
+    for protocol, before in (
+            ("official", ""), ("lm-eval", ""), ("qwen", ""), ("oc-d2537e", "Complete the following python code:\n"),
+            ("opencompass", "Read the following function signature and docstring, and fully implement the function "
+             "described. Your response should only contain the code for this function.\n")):
+        put("humaneval", protocol, "humaneval", before + prompt)
+
+
+def chinese_simpleqa():
+    row = next(r for r in rows_jsonl("chinese_simpleqa/chinese_simpleqa.jsonl") if r["primary_category"] == "社会")
+    put("chinese_simpleqa", "official", "社会", row["question"], answer=row["answer"])
+    put("chinese_simpleqa", "raw", "社会", f"问题：{row['question']}\n答案：", answer=row["answer"])
+
+
+for suite in (ceval, cmmlu, gsm8k, cmath, agieval, gaokao, c3, humaneval, chinese_simpleqa):
     suite()

@@ -10,6 +10,7 @@
 #include "cli/exams.h"
 #include "cli/jsonl.h"
 #include "cli/open_model.h"
+#include "cli/variant_changes.h"
 #include "suite/lint.h"
 #include "suite/open_data.h"
 #include "suite/suite_file.h"
@@ -37,10 +38,27 @@ struct Show {
   bool json = false;
 };
 
+// The suite's protocols, and what each does otherwise than the one that is shown.
+void show_variants(const std::string& suite, const Exam& exam) {
+  const SuiteFile file = SuiteFile::load(suite);
+  const SuiteVariant& shown = file.variant(exam.protocol().id);
+  for (const SuiteVariant& variant : file.variants) {
+    fmt::print("variant {:<28} {}\n", variant.protocol.id, variant.protocol.about);
+    for (const auto& [rule, value] : variant_changes(shown, variant)) {
+      fmt::print("        {:<14} {}\n", rule, value);
+    }
+  }
+}
+
 // The first item as the model will see it, with its ids where a tokenizer is given.
 int show_suite(const Show& options) {
   const std::shared_ptr<const Tokenizer> tokenizer =
       options.model.empty() ? nullptr : open_tokenizer(options.model, TokenizerUse::kRequired);
+  std::vector<std::string> names;  // of the files, which may be paths
+  for (const std::string& suite : options.exams.suites) {
+    for (std::string& part : expand_suite(suite)) names.push_back(std::move(part));
+  }
+  size_t number = 0;
   for (const auto& exam : open_exams(options.exams)) {
     const ExamItem item = exam->item(0);
     Json out{{"suite", exam->suite()},
@@ -62,6 +80,7 @@ int show_suite(const Show& options) {
     }
     if (options.json) {
       write_json_line(out);
+      ++number;
       continue;
     }
     fmt::print(
@@ -80,8 +99,7 @@ int show_suite(const Show& options) {
       fmt::print("prompt ids {}\noption ids {}\n",
                  out["prompt_ids"].dump(),
                  out["continuation_ids"].dump());
-    for (const Protocol& p : suite_protocols(exam->suite()))
-      fmt::print("variant {:<28} {}\n", p.id, p.about);
+    show_variants(names.at(number++), *exam);
   }
   return 0;
 }

@@ -71,6 +71,39 @@ TEST(Choices, EachRuleDividesByItsOwnLength) {
   EXPECT_DOUBLE_EQ(of(ChoiceScore::kWholeMean).option_scores[2], -6);
 }
 
+// S7: what the option gains by the question. The last three are scores without it.
+TEST(Choices, PmiTakesTheUnconditionalScoreOff) {
+  const Response answer = response({-4, -6, -7, -1, -5, -5});
+  const Scored got = scored(score_item(item(), protocol(ChoiceScore::kPmi), answer));
+  EXPECT_EQ(got.option_scores, (std::vector<double>{-3, -1, -2}));
+  EXPECT_EQ(got.choice, 1);
+  // The other rules read the first three.
+  EXPECT_EQ(scored(score_item(item(), protocol(ChoiceScore::kSum), answer)).option_scores,
+            (std::vector<double>{-4, -6, -7}));
+  EXPECT_THROW(score_item(item(), protocol(ChoiceScore::kPmi), response({-4, -6, -7})), Error);
+}
+
+// Partial evaluation: of each whole text only the tokens behind those of its context count.
+TEST(Choices, OwnContextsAreNotScored) {
+  ExamItem blank;
+  blank.options = {"a", "b"};
+  blank.continuations = {" Ann", " Barbara", " Ann left", " Barbara left"};
+  blank.gold = 0;
+  ScoreResult result;
+  result.continuations.resize(4);
+  result.continuations[0].ids = {1};
+  result.continuations[1].ids = {2, 3};
+  result.continuations[2].ids = {1, 9};
+  result.continuations[2].token_logprobs = {-8, -0.5};
+  result.continuations[3].ids = {2, 3, 9};
+  result.continuations[3].token_logprobs = {-0.25, -0.25, -1.5};
+  Response answer;
+  answer.what = result;
+  const Scored got = scored(score_item(blank, protocol(ChoiceScore::kSum), answer));
+  EXPECT_EQ(got.option_scores, (std::vector<double>{-0.5, -1.5}));
+  EXPECT_EQ(got.value, 1);
+}
+
 TEST(Choices, MassIsTheRightOptionsShare) {
   ExamItem several = item();
   several.golds = {1, 2};
