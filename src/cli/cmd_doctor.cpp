@@ -3,14 +3,29 @@
 
 #include <thread>
 
+#include "base/error.h"
 #include "cli/command.h"
 #include "cli/jsonl.h"
 #include "kernels/cpu/cpu_backend.h"
 #include "kernels/cuda/cuda_backend.h"
 #include "model/family.h"
+#include "score/code_tests.h"
 #include "suite/exam.h"
 
 namespace keju {
+
+namespace {
+
+// Whether programs that a model wrote can be run here, or why not.
+std::string sandbox_text() {
+  try {
+    return shared_sandbox().description();
+  } catch (const Error& error) {
+    return error.what();
+  }
+}
+
+}  // namespace
 
 void add_doctor(CLI::App& app, Action& action) {
   CLI::App* command = app.add_subcommand("doctor", "What this machine and build can do");
@@ -30,6 +45,7 @@ void add_doctor(CLI::App& app, Action& action) {
                      {"threads", facts.threads},
                      {"numeric_mode", facts.numeric_mode},
                      {"cuda", cuda_absence().empty()},
+                     {"sandbox", sandbox_text()},
                      {"families", names},
                      {"suites", suite_names()}};
       if (*json) {

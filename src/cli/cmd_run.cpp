@@ -128,7 +128,7 @@ int dry_run(const RunCommand& command,
 int run_command(const RunCommand& command) {
   const std::vector<std::unique_ptr<Exam>> exams =
       open_exams(command.exams);  // before any model is opened
-  if (!command.dry_run) check_sandbox(exams);
+  const std::string sandbox = command.dry_run ? "" : check_sandbox(exams);
   OpenedModel opened = open_model(command.model);
   if (command.dry_run) return dry_run(command, opened, exams);
   RunOptions options;
@@ -138,6 +138,7 @@ int run_command(const RunCommand& command) {
                                     : std::filesystem::path(command.out);
   options.cancel = &cancelled;
   options.environment = machine_facts();
+  if (!sandbox.empty()) options.environment["sandbox"] = sandbox;
   options.progress = show_progress;
   std::signal(SIGINT, on_signal);
   std::signal(SIGTERM, on_signal);

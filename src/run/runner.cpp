@@ -240,15 +240,16 @@ class Pass {
 
 }  // namespace
 
-void check_sandbox(const Exams& exams) {
+std::string check_sandbox(const Exams& exams) {
   for (const std::unique_ptr<Exam>& exam : exams) {
     if (exam->protocol().compare != kPythonTests) continue;
     try {
-      shared_sandbox();
+      return shared_sandbox().description();
     } catch (const Error& error) {
       throw fail(error.code(), "{}: {}", exam->protocol().id, error.what());
     }
   }
+  return "";
 }
 
 RunSummary run_exams(LanguageModel& model, const Exams& exams, const RunOptions& options) {

@@ -43,8 +43,10 @@ struct RunSummary {
 };
 
 // Whether the exams that run what the model writes can do so here; run_exams asks, too, but a
-// caller may want to know before it opens a model. Errors: those of CodeSandbox::open, suite named.
-void check_sandbox(const std::vector<std::unique_ptr<Exam>>& exams);
+// caller may want to know before it opens a model. Returns the sandbox's description for the run's
+// record,
+// "" if none is needed. Errors: those of CodeSandbox::open, suite named.
+std::string check_sandbox(const std::vector<std::unique_ptr<Exam>>& exams);
 
 // Examines `model` on each exam and stores every item as it finishes (run.db, SQLite WAL,
 // synchronous=FULL). An existing folder with the same fingerprint (run.json) is resumed: finished

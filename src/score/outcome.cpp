@@ -197,7 +197,13 @@ Outcome score_item(const ExamItem& item, const Protocol& protocol, const Respons
     case Task::kChoose:
       return score_choice(item, protocol, result_of<ScoreResult>(response));
     case Task::kGenerate:
-      return score_generation(item, protocol, result_of<GenerateResult>(response));
+      try {
+        return score_generation(item, protocol, result_of<GenerateResult>(response));
+      } catch (const Error& error) {
+        // Instructions or tests of the data set that make no sense: this item's fault alone.
+        if (error.code() != Code::kInput) throw;
+        return Failed{error.what()};
+      }
     case Task::kPerplexity:
       return score_rolling(item, result_of<RollingResult>(response));
   }

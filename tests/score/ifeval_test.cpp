@@ -60,6 +60,19 @@ TEST(Ifeval, WhatNeedsADetectorIsNamedAndNotScored) {
   EXPECT_FALSE(unscored.counts_as_wrong);
 }
 
+TEST(Ifeval, AnItemThatMakesNoSenseFailsAlone) {
+  ExamItem item;
+  item.answer = gold({"keywords:rhyme"}, Json::array({Json::object()}));
+  Protocol protocol;
+  protocol.task = Task::kGenerate;
+  protocol.extract = "raw_text";
+  protocol.compare = "ifeval_prompt_strict";
+  Response response;
+  response.what = GenerateResult{.text = "a"};
+  EXPECT_EQ(std::get<Failed>(score_item(item, protocol, response)).error,
+            "ifeval: unknown instruction \"keywords:rhyme\"");
+}
+
 TEST(Ifeval, PromptAndInstructionLevel) {
   const std::string rules =
       gold({"punctuation:no_comma", "startend:quotation", "detectable_format:title"},
