@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: MIT
 #include "run/samples.h"
 
-#include <cmath>
 #include <map>
 #include <utility>
 
-#include "base/error.h"
+#include "score/statistics/pass_at_k.h"
 
 namespace keju {
 namespace {
@@ -65,39 +64,20 @@ std::vector<ItemRecord> mean_over_samples(const std::vector<const ItemRecord*>& 
   return out;
 }
 
-double pass_at_k(int64_t n, int64_t c, int64_t k) {
-  KEJU_CHECK(k >= 1 && k <= n && c >= 0 && c <= n, "pass@k out of range");
-  if (n - c < k) return 1;
-  double none = 1;  // of k drawn without return
-  for (int64_t i = n - c + 1; i <= n; ++i) {
-    none *= 1 - static_cast<double>(k) / static_cast<double>(i);
-  }
-  return 1 - none;
-}
-
 Json pass_at_k_rows(const std::vector<const ItemRecord*>& records, int64_t samples) {
+  std::vector<Samples> items;
+  for (const auto& [item, all] : by_item(records)) {
+    if (static_cast<int64_t>(all.size()) < samples) continue;
+    if (!std::holds_alternative<Scored>(mean_outcome(all))) continue;
+    items.push_back({samples, right_ones(all)});
+  }
   Json rows = Json::array();
   for (const int64_t k : {1, 2, 5, 10, 20, 50, 100, 200, 500, 1000}) {
     if (k > samples) break;
-    double sum = 0, squares = 0;
-    int64_t count = 0;
-    for (const auto& [item, all] : by_item(records)) {
-      const Outcome mean = mean_outcome(all);
-      if (static_cast<int64_t>(all.size()) < samples || !std::holds_alternative<Scored>(mean)) {
-        continue;
-      }
-      const double value = pass_at_k(samples, right_ones(all), k);
-      sum += value;
-      squares += value * value;
-      ++count;
-    }
-    Json row = {{"k", k}, {"value", nullptr}, {"se", nullptr}, {"n", count}};
-    const double n = static_cast<double>(count);
-    if (count > 0) row["value"] = sum / n;
-    if (count > 1) {
-      const double variance = std::max(0.0, squares / n - (sum / n) * (sum / n)) * n / (n - 1);
-      row["se"] = std::sqrt(variance / n);
-    }
+    const auto mean = mean_pass_at_k(items, k);
+    Json row = {{"k", k}, {"value", nullptr}, {"se", nullptr}, {"n", items.size()}};
+    if (mean) row["value"] = mean->value;
+    if (mean && mean->stderr_) row["se"] = *mean->stderr_;
     rows.push_back(std::move(row));
   }
   return rows;

@@ -15,10 +15,6 @@ namespace keju {
 std::vector<ItemRecord> mean_over_samples(const std::vector<const ItemRecord*>& records,
                                           int64_t samples);
 
-// Probability that at least one of k samples is right, from n of which c are: 1 - C(n-c,k)/C(n,k),
-// without bias (arXiv:2107.03374). 1 <= k <= n, 0 <= c <= n.
-double pass_at_k(int64_t n, int64_t c, int64_t k);
-
 // [{"k", "value", "se"}] for k = 1, 2, 5, 10, … up to `samples`, over the items with all their
 // samples and none failed; right is a value of 1. `se` is of the mean over items, null for one.
 Json pass_at_k_rows(const std::vector<const ItemRecord*>& records, int64_t samples);
