@@ -52,6 +52,24 @@ void add_exam(const std::vector<AnsweredRun>& runs, const std::string& key, Benc
   }
 }
 
+// A run this alike to one of a pair (another quantisation of it, say) is no witness of what
+// strangers share: it would make the pair look less alike than strangers are.
+constexpr double kCopy = 0.7;
+
+// The excess of each pair by habits of place alone.
+std::vector<std::vector<double>> likely_copies(const Bench& bench) {
+  const size_t runs = bench.answers.size();
+  std::vector<std::vector<double>> out(runs, std::vector<double>(runs, 0));
+  for (size_t a = 0; a < runs; ++a) {
+    for (size_t b = a + 1; b < runs; ++b) {
+      const Kinship k =
+          kinship(bench.questions, bench.answers[a], bench.answers[b], {}, {}, {.replicates = 0});
+      out[a][b] = out[b][a] = k.excess.value_or(0);
+    }
+  }
+  return out;
+}
+
 Json interval_json(const std::optional<Interval>& interval) {
   return interval ? Json{interval->low, interval->high} : Json();
 }
@@ -89,14 +107,17 @@ KinshipBoard kinship_board(const std::vector<AnsweredRun>& runs, const Bootstrap
                "--kinship: found no exam of choices that all {} runs sat alike, need one",
                runs.size());
   }
+  const std::vector<std::vector<double>> copies = likely_copies(bench);
   for (size_t a = 0; a < runs.size(); ++a) {
     for (size_t b = a + 1; b < runs.size(); ++b) {
       std::vector<const Answers*> others;
       for (size_t r = 0; r < runs.size(); ++r) {
-        if (r != a && r != b) others.push_back(&bench.answers[r]);
+        const bool kin = copies[r][a] > kCopy || copies[r][b] > kCopy;
+        if (r != a && r != b && !kin) others.push_back(&bench.answers[r]);
       }
       board.pairs.push_back({a,
                              b,
+                             static_cast<int64_t>(others.size()),
                              kinship(bench.questions,
                                      bench.answers[a],
                                      bench.answers[b],
@@ -114,6 +135,7 @@ Json to_json(const KinshipBoard& board) {
     const Kinship& k = pair.kinship;
     pairs.push_back({{"a", pair.a},
                      {"b", pair.b},
+                     {"witnesses", pair.witnesses},
                      {"both_wrong", k.both_wrong},
                      {"same_wrong", k.same_wrong},
                      {"expected", k.expected},
@@ -132,9 +154,10 @@ Json to_json(const KinshipBoard& board) {
 
 std::string to_markdown(const KinshipBoard& board) {
   std::string out = fmt::format(
-      "{} items of {} exams\n\n| A | B | both wrong | same wrong answer | expected | excess | 95 % "
+      "{} items of {} exams\n\n| A | B | witnesses | both wrong | same wrong answer | expected | "
+      "excess | 95 % "
       "| correlation | 95 % |\n"
-      "| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |\n",
+      "| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |\n",
       board.items,
       board.exams.size());
   for (const KinshipPair& pair : board.pairs) {
@@ -142,9 +165,10 @@ std::string to_markdown(const KinshipBoard& board) {
     const double share = k.both_wrong > 0
                              ? static_cast<double>(k.same_wrong) / static_cast<double>(k.both_wrong)
                              : 0;
-    out += fmt::format("| {} | {} | {} | {} ({:.3f}) | {:.3f} | {} | {} |\n",
+    out += fmt::format("| {} | {} | {} | {} | {} ({:.3f}) | {:.3f} | {} | {} |\n",
                        markdown(board.runs[pair.a]),
                        markdown(board.runs[pair.b]),
+                       pair.witnesses,
                        k.both_wrong,
                        k.same_wrong,
                        share,
@@ -153,10 +177,10 @@ std::string to_markdown(const KinshipBoard& board) {
                        estimate_text(k.correlation, k.correlation_interval));
   }
   return out +
-         (board.runs.size() > 2 ? "\nExpected: how often the two share wrong answers with the "
-                                  "other runs on the same items. "
-                                : "\nExpected: from each model's habit of place alone, so that "
-                                  "what tempts every model counts as kinship; give more runs. ") +
+         "\nExpected: how often the two share wrong answers with the witnesses, the other runs "
+         "that "
+         "are no copies of either, on the same items; without witnesses from each model's habit of "
+         "place alone, so that what tempts every model counts as kinship. "
          "Excess: 0 for strangers, 1 for copies. Correlation: of the wrong options' log-probs, "
          "each less its item's mean.\n";
 }

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "base/error.h"
+#include "base/rng.h"
 #include "gate/kinship_board.h"
 #include "lm/fake_model.h"
 #include "run/runner.h"
@@ -68,13 +69,11 @@ TEST(History, StepsByTime) {
 
 TEST(KinshipBoards, TwinsFallTogether) {
   const TempFolder folder;
-  // Wrong options are chosen by a hash of the row and the family; twins share the family.
-  const auto member_of = [](unsigned family, double shift) {
+  // Wrong options are drawn by row and family; twins share the family.
+  const auto member_of = [](uint64_t family, double shift) {
     return [=](int row, int option) {
-      const unsigned hash = (static_cast<unsigned>(row) * 2654435761u +
-                             static_cast<unsigned>(option) * 40503u + family * 69621u) *
-                            2246822519u;
-      return -static_cast<double>(hash >> 20) / 4096 + shift * option;
+      return -uniform(family, static_cast<uint64_t>(row), static_cast<uint64_t>(option)) +
+             shift * option;
     };
   };
   std::vector<AnsweredRun> runs;
@@ -86,6 +85,8 @@ TEST(KinshipBoards, TwinsFallTogether) {
   ASSERT_EQ(board.pairs.size(), 6u);
   EXPECT_EQ(board.items, 200);
   const Kinship& twins = board.pairs[0].kinship;  // a, b
+  EXPECT_EQ(board.pairs[0].witnesses, 2);
+  EXPECT_EQ(board.pairs[1].witnesses, 1) << "b is a copy of a and no witness of a and c";
   EXPECT_GT(twins.excess_interval->low, 0.8);
   EXPECT_GT(*twins.correlation, 0.99);
   const Kinship& strangers = board.pairs[5].kinship;  // c, d
