@@ -330,9 +330,16 @@ TEST(Golden, FirstPromptsOfEverySuiteOnTheRealData) {
   }
   // The two chains of examples of gsm8k are pinned above, by their text.
   seen.insert({"gsm8k/lm-eval-cot", "gsm8k/opencompass"});
-  for (const char* suite :
-       {"ceval", "cmmlu", "gsm8k", "cmath", "cmath-distractor", "agieval", "gaokao", "c3", "humaneval",
-        "chinese_simpleqa"}) {
+  for (const char* suite : {"ceval",
+                            "cmmlu",
+                            "gsm8k",
+                            "cmath",
+                            "cmath-distractor",
+                            "agieval",
+                            "gaokao",
+                            "c3",
+                            "humaneval",
+                            "chinese_simpleqa"}) {
     for (const Protocol& protocol : suite_protocols(suite)) {
       EXPECT_TRUE(seen.contains(protocol.id)) << protocol.id << " has no golden prompt";
     }
