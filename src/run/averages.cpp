@@ -158,6 +158,36 @@ ExamScore scores_of(const ExamManifest& exam,
   return aggregate(exam.subjects, exam.categories, exam.protocol, exam.chance, items);
 }
 
+// Every value again without the items that the errata name; null where there are no errata.
+void add_without_errata(const ExamManifest& exam,
+                        const std::vector<const ItemRecord*>& records,
+                        const std::set<std::string>& errata,
+                        Json& out) {
+  out["without_errata"] = nullptr;
+  for (Json& row : out["categories"]) row["without_errata"] = nullptr;
+  for (Json& row : out["subjects"]) row["without_errata"] = nullptr;
+  if (errata.empty()) return;
+  const auto listed = [&](const ItemRecord& record) { return errata.count(record.item) > 0; };
+  const auto count = std::count_if(
+      records.begin(), records.end(), [&](const ItemRecord* record) { return listed(*record); });
+  const ExamScore score =
+      scores_of(exam, records, [&](const ItemRecord& record) { return !listed(record); });
+  const bool macro = exam.protocol.average == Average::kMacro;
+  out["without_errata"] = {
+      {"items_left_out", count},
+      {"score", estimate_json(macro ? score.overall.macro : score.overall.micro)},
+      {"micro", estimate_json(score.overall.micro)},
+      {"macro", estimate_json(score.overall.macro)}};
+  for (size_t i = 0; i < score.categories.size(); ++i) {
+    out["categories"][i]["without_errata"] = {
+        {"micro", estimate_json(score.categories[i].second.micro)},
+        {"macro", estimate_json(score.categories[i].second.macro)}};
+  }
+  for (size_t i = 0; i < score.subjects.size(); ++i) {
+    out["subjects"][i]["without_errata"] = estimate_json(score.subjects[i].score);
+  }
+}
+
 void describe_exam(const ExamManifest& exam, Json& out) {
   const Protocol& protocol = exam.protocol;
   out["key"] = exam.key;
@@ -202,6 +232,7 @@ Json to_json(const ItemCounts& counts) {
 
 Json exam_results(const ExamManifest& exam,
                   const std::vector<const ItemRecord*>& records,
+                  const std::set<std::string>& errata,
                   const std::string& where) {
   const SubjectIndex subjects = check_records(exam, records, where);
   const ExamScore score = scores_of(exam, records, [](const ItemRecord&) { return true; });
@@ -236,6 +267,7 @@ Json exam_results(const ExamManifest& exam,
   out["option_token_ids"] = choose ? option_token_ids(subjects, records) : Json::array();
   out["categories"] = category_rows(exam, score);
   out["subjects"] = subject_rows(exam, score);
+  add_without_errata(exam, records, errata, out);
   return out;
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "run/manifest.h"
 
+#include <algorithm>
 #include <array>
 #include <unordered_set>
 
@@ -231,6 +232,11 @@ ExamManifest exam_from_json(const Json& json, const std::string& where) {
 
 std::string_view name(Task task) { return kTasks[static_cast<size_t>(task)]; }
 std::string_view name(ChoiceScore score) { return kScores[static_cast<size_t>(score)]; }
+std::optional<ChoiceScore> choice_score(std::string_view name) {
+  const auto found = std::find(kScores.begin(), kScores.end(), name);
+  if (found == kScores.end()) return std::nullopt;
+  return static_cast<ChoiceScore>(found - kScores.begin());
+}
 std::string_view name(OptionToken token) { return kOptionTokens[static_cast<size_t>(token)]; }
 
 Json make_manifest(const ModelFacts& facts,

@@ -53,6 +53,8 @@ std::vector<ExamManifest> manifest_exams(const Json& manifest, const std::string
 
 std::string_view name(Task task);          // "choose", "generate", "perplexity"
 std::string_view name(ChoiceScore score);  // "sum", "per_char", …
+// The rule that a name stands for; none for an unknown one.
+std::optional<ChoiceScore> choice_score(std::string_view name);
 std::string_view name(OptionToken token);  // "retokenize", …
 
 }  // namespace keju

@@ -11,7 +11,11 @@
 namespace keju {
 
 std::string exam_key(const Exam& exam) {
-  return fmt::format("{}:{}:{}shot", exam.protocol().id, exam.split(), exam.shots());
+  return exam_key(exam.protocol().id, exam.split(), exam.shots());
+}
+
+std::string exam_key(const std::string& protocol_id, const std::string& split, int64_t shots) {
+  return fmt::format("{}:{}:{}shot", protocol_id, split, shots);
 }
 
 std::string run_digest(const std::vector<ItemRecord>& records) {

@@ -28,6 +28,7 @@ struct ItemRecord {
 
 // Names a suite under a protocol, split and number of shots inside a run.
 std::string exam_key(const Exam& exam);
+std::string exam_key(const std::string& protocol_id, const std::string& split, int64_t shots);
 
 // sha256 over every item's id, outcome and exact log-prob bits or output, in item order (exam key,
 // subject, row, id). It does not depend on machine, time or the order of `records`.

@@ -7,7 +7,6 @@
 
 #include "base/error.h"
 #include "base/mapped_file.h"
-#include "base/sha256.h"
 #include "run/manifest.h"
 #include "run/progress.h"
 #include "run/record.h"
@@ -16,7 +15,6 @@
 #include "run/run_lock.h"
 #include "run/speed.h"
 #include "run/store.h"
-#include "score/outcome.h"
 
 namespace keju {
 namespace {
@@ -80,29 +78,6 @@ class PendingItems : public RequestSource {
   std::vector<bool> done_;
   int64_t total_ = 0, resumed_ = 0, next_ = 0, handed_out_ = 0;
 };
-
-StoredItem judge(const Exam& exam, int64_t index, Response response) {
-  ExamItem item = exam.item(index);
-  StoredItem stored;
-  ItemRecord& record = stored.record;
-  record.outcome = response.error.empty() ? score_item(item, exam.protocol(), response)
-                                          : Outcome(Failed{response.error});
-  record.exam = exam_key(exam);
-  record.prompt_hash = sha256_hex(item.prompt);
-  record.item = std::move(item.id);
-  record.subject = std::move(item.subject);
-  record.row = item.row;
-  record.gold = item.gold;
-  record.answer = std::move(item.answer);
-  record.response = std::move(response);
-  stored.position = index;
-  stored.doc = std::move(item.doc);
-  stored.prompt = std::move(item.prompt);
-  stored.continuations = std::move(item.continuations);
-  stored.options = std::move(item.options);
-  stored.aliases = std::move(item.aliases);
-  return stored;
-}
 
 void check_exams(const Exams& exams) {
   if (exams.empty()) throw fail(Code::kUsage, "run: found no suite, need at least one");
@@ -168,7 +143,7 @@ class Pass {
       if (!response) break;
       const auto [exam, index] = source_.place(response->id);
       source_.finish(response->id);
-      StoredItem item = judge(*exam, index, std::move(*response));
+      StoredItem item = stored_item(*exam, index, std::move(*response));
       item.session = record_.id;
       store_.put(item);
       ++record_.items;

@@ -26,7 +26,16 @@ struct StoredItem {
   std::vector<std::string> continuations;
   std::vector<std::string> options;
   std::vector<std::string> aliases;
+  // What else its outcome follows from (see ExamItem).
+  std::vector<int> golds;
+  double weight = 1;
+  std::string extract, compare;
+  bool scorable = true;  // false: its store is of a version that did not keep these
 };
+
+// The item as it was asked of a model, and back: what scoring needs is in the store.
+StoredItem stored_item(const Exam& exam, int64_t index, Response response);
+ExamItem exam_item(const StoredItem& stored);
 
 // One process's work on a run, from start to end, cancellation or death.
 struct SessionRecord {
