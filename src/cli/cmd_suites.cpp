@@ -6,11 +6,13 @@
 #include <set>
 
 #include "base/error.h"
+#include "base/mapped_file.h"
 #include "cli/command.h"
 #include "cli/exams.h"
 #include "cli/jsonl.h"
 #include "cli/open_model.h"
 #include "suite/lint.h"
+#include "suite/new_suite.h"
 #include "suite/open_data.h"
 #include "suite/suite_file.h"
 
@@ -113,10 +115,45 @@ int lint_suites(const ExamChoice& choice, bool json) {
   return 0;
 }
 
+struct NewOptions {
+  std::string from, out = ".", name;
+  bool is_private = false, json = false;
+};
+
+int make_suite(const NewOptions& options) {
+  const std::filesystem::path from(options.from), out(options.out);
+  const std::string name = options.name.empty() ? from.stem().string() : options.name;
+  const NewSuite made = new_suite(read_file(from), from.string(), name, options.is_private);
+  const std::filesystem::path file = out / (name + ".yaml");
+  for (const std::filesystem::path& path : {file, out / name}) {
+    if (std::filesystem::exists(path)) {
+      throw fail(Code::kUsage, "{}: found it, need a name that is free", path.string());
+    }
+  }
+  std::filesystem::create_directories(out / name);
+  write_file_atomically(file, made.suite);
+  write_file_atomically(out / name / "dataset.yaml", made.card);
+  write_file_atomically(out / name / "test.csv", made.rows);
+  // What was written must be what the program reads.
+  ExamOptions exam_options;
+  exam_options.suite = file.string();
+  const auto exam = Exam::open(exam_options);
+  if (options.json) {
+    write_json_line({{"suite", file.string()},
+                     {"items", exam->size()},
+                     {"private", options.is_private},
+                     {"notes", made.notes}});
+    return 0;
+  }
+  fmt::print("{}: {} items\n", file.string(), exam->size());
+  for (const std::string& note : made.notes) fmt::print("{}\n", note);
+  return 0;
+}
+
 }  // namespace
 
 void add_suites(CLI::App& app, Action& action) {
-  CLI::App* command = app.add_subcommand("suites", "List, show or lint suites");
+  CLI::App* command = app.add_subcommand("suites", "List, show, lint or make suites");
   command->require_subcommand(1);
   command->footer("Example: keju suites show --suite keju-sample --model model.gguf");
   auto json = std::make_shared<bool>(false);
@@ -131,6 +168,23 @@ void add_suites(CLI::App& app, Action& action) {
   show->add_option("--model,-m", show_options->model, "Show ids by this checkpoint's tokenizer");
   show->add_flag("--json", show_options->json, "JSON lines");
   show->callback([=, &action] { action = [=] { return show_suite(*show_options); }; });
+
+  auto new_options = std::make_shared<NewOptions>();
+  CLI::App* fresh =
+      command->add_subcommand("new", "A suite and its data card from a table of items");
+  fresh->footer("Example: keju suites new --from items.csv --private --out suites");
+  fresh
+      ->add_option("--from",
+                   new_options->from,
+                   "CSV with question, answer and, for options, A, B, …; id and subject if wanted")
+      ->required();
+  fresh->add_option("--name", new_options->name, "Name of the suite; default the file's");
+  fresh->add_option("--out,-o", new_options->out, "Folder for NAME.yaml and NAME/");
+  fresh->add_flag("--private",
+                  new_options->is_private,
+                  "Keep items and outputs out of results, reports and exports");
+  fresh->add_flag("--json", new_options->json, "One JSON object");
+  fresh->callback([=, &action] { action = [=] { return make_suite(*new_options); }; });
 
   auto lint_options = std::make_shared<ExamChoice>();
   CLI::App* check = command->add_subcommand(

@@ -188,6 +188,43 @@ void add_without_errata(const ExamManifest& exam,
   }
 }
 
+// Shares against the bounds that the suite asks for. `met` goes by the share itself; `sure` says
+// whether the whole interval lies on one side of the bound.
+Json threshold_rows(const ExamManifest& exam, const ExamScore& score) {
+  Json rows = Json::array();
+  for (const Threshold& threshold : exam.protocol.thresholds) {
+    const auto subject =
+        std::find_if(score.subjects.begin(), score.subjects.end(), [&](const SubjectScore& each) {
+          return each.subject == threshold.subject;
+        });
+    if (subject == score.subjects.end()) continue;  // not asked in this run
+    std::optional<MeanEstimate> share = subject->score;
+    if (share && threshold.of == Threshold::Of::kWrong) {
+      share->value = 1 - share->value;
+      if (share->interval)
+        share->interval = Interval{1 - share->interval->high, 1 - share->interval->low};
+    }
+    const auto meets = [&](double value) {
+      return threshold.at_least ? value >= threshold.bound : value <= threshold.bound;
+    };
+    Json row = {{"subject", threshold.subject},
+                {"zh", threshold.name_zh},
+                {"en", threshold.name_en},
+                {"of", threshold.of == Threshold::Of::kRight ? "right" : "wrong"},
+                {"at_least", threshold.at_least ? Json(threshold.bound) : Json()},
+                {"at_most", threshold.at_least ? Json() : Json(threshold.bound)},
+                {"unread", subject->counts.unread},
+                {"met", share ? Json(meets(share->value)) : Json()},
+                {"sure", nullptr}};
+    if (share && share->interval) {
+      row["sure"] = meets(share->interval->low) == meets(share->interval->high);
+    }
+    row.update(estimate_json(share));
+    rows.push_back(std::move(row));
+  }
+  return rows;
+}
+
 void describe_exam(const ExamManifest& exam, Json& out) {
   const Protocol& protocol = exam.protocol;
   out["key"] = exam.key;
@@ -264,7 +301,11 @@ Json exam_results(const ExamManifest& exam,
   out["cap_hits"] =
       generate ? Json(count([](const ItemRecord* r) { return hit_cap(*r); })) : Json();
   out["truncated_items"] = count([](const ItemRecord* r) { return truncated_tokens(*r) > 0; });
-  out["option_token_ids"] = choose ? option_token_ids(subjects, records) : Json::array();
+  out["private"] = exam.protocol.private_items;
+  out["thresholds"] = threshold_rows(exam, score);
+  // Ids spell the options' texts.
+  out["option_token_ids"] =
+      choose && !exam.protocol.private_items ? option_token_ids(subjects, records) : Json::array();
   out["categories"] = category_rows(exam, score);
   out["subjects"] = subject_rows(exam, score);
   add_without_errata(exam, records, errata, out);

@@ -19,6 +19,7 @@ constexpr std::array<std::string_view, 6> kScores = {
 constexpr std::array<std::string_view, 4> kOptionTokens = {
     "retokenize", "separate", "separate_last", "vocabulary_entry"};
 constexpr std::array<std::string_view, 2> kAverages = {"micro", "macro"};
+constexpr std::array<std::string_view, 2> kShares = {"right", "wrong"};
 
 template <typename Enum, size_t N>
 Enum parse_name(const std::array<std::string_view, N>& names,
@@ -32,7 +33,28 @@ Enum parse_name(const std::array<std::string_view, N>& names,
   throw fail(Code::kInput, "{}: {}: found unknown \"{}\"", where, key, text);
 }
 
+Json to_json(const Threshold& threshold) {
+  return {{"subject", threshold.subject},
+          {"of", kShares[static_cast<size_t>(threshold.of)]},
+          {threshold.at_least ? "at_least" : "at_most", threshold.bound},
+          {"zh", threshold.name_zh},
+          {"en", threshold.name_en}};
+}
+
+Threshold threshold_from_json(const Json& json, std::string_view where) {
+  Threshold threshold;
+  threshold.subject = string_member(json, "subject", where);
+  threshold.of = parse_name<Threshold::Of>(kShares, json, "of", where);
+  threshold.at_least = json.contains("at_least");
+  threshold.bound = number_member(json, threshold.at_least ? "at_least" : "at_most", where);
+  threshold.name_zh = string_member(json, "zh", where);
+  threshold.name_en = string_member(json, "en", where);
+  return threshold;
+}
+
 Json to_json(const Protocol& protocol) {
+  Json thresholds = Json::array();
+  for (const Threshold& threshold : protocol.thresholds) thresholds.push_back(to_json(threshold));
   Json also = Json::array();
   for (const ChoiceScore score : protocol.also) also.push_back(name(score));
   return {{"id", protocol.id},
@@ -49,7 +71,10 @@ Json to_json(const Protocol& protocol) {
           {"max_tokens", protocol.generate.max_tokens},
           {"temperature", protocol.generate.temperature},
           {"top_p", protocol.generate.top_p},
-          {"stop", protocol.generate.stop}};
+          {"stop", protocol.generate.stop},
+          {"chat", protocol.chat},
+          {"thresholds", std::move(thresholds)},
+          {"private", protocol.private_items}};
 }
 
 std::vector<std::string> strings(const Json& object, std::string_view key, std::string_view where) {
@@ -82,6 +107,14 @@ Protocol protocol_from_json(const Json& json, std::string_view where) {
   protocol.generate.temperature = number_member(json, "temperature", where);
   protocol.generate.top_p = number_member(json, "top_p", where);
   protocol.generate.stop = strings(json, "stop", where);
+  // Runs of earlier versions have none of these.
+  protocol.chat = json.value("chat", false);
+  protocol.private_items = json.value("private", false);
+  if (json.contains("thresholds")) {
+    for (const Json& one : json["thresholds"]) {
+      protocol.thresholds.push_back(threshold_from_json(one, where));
+    }
+  }
   return protocol;
 }
 

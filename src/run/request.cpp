@@ -45,7 +45,11 @@ Request make_request(const std::string& suite, const Protocol& protocol, ExamIte
     return request;
   }
   Prompt prompt;
-  prompt.pieces.push_back({std::move(item.prompt), ParseSpecial::kNo, {}});
+  if (protocol.chat) {
+    prompt.chat.push_back({"user", std::move(item.prompt)});
+  } else {
+    prompt.pieces.push_back({std::move(item.prompt), ParseSpecial::kNo, {}});
+  }
   if (protocol.task == Task::kChoose) {
     request.what = ScoreRequest{std::move(prompt),
                                 std::move(item.continuations),

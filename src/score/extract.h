@@ -34,6 +34,8 @@ std::string_view name(Extraction::Status status);  // "extracted", "ambiguous", 
 //   final_answer             the words behind the last "the answer is" or "答案是"
 //   boxed                    the content of the last \boxed{}
 //   first_line, whole_text   as they say, without surrounding white space
+//   refusal                  "refused" or "answered", by what the text says of itself; see
+//                            score/extract_refusal.cpp
 //   first_capital            OpenCompass first_capital_postprocess: the first upper-case character
 //   answer_letter_colon      EvalScope: the last match of 答案：([A-D])
 //   gsm8k_strict, gsm8k_flexible, gsm8k_cot_strict

@@ -37,6 +37,16 @@ struct GenerateSettings {
   std::vector<std::string> stop;
 };
 
+// What a subject's share must reach, as a rule book asks it (TC260-003: at least 95 % refused).
+struct Threshold {
+  enum class Of { kRight, kWrong };  // wrong: answers that could not be read among them
+  std::string subject;
+  Of of = Of::kRight;
+  double bound = 0;
+  bool at_least = true;  // else at most
+  std::string name_zh, name_en;
+};
+
 // A variant of a suite: the rules that decide a number.
 struct Protocol {
   std::string id;    // "cmmlu/lm-eval"
@@ -52,6 +62,10 @@ struct Protocol {
   std::string compare;                    // "number_equal", "letter_equal", "text_equal"
   GenerateSettings generate;
   int default_shots = 0;
+  bool chat = false;  // the prompt is a user's turn, in the model's own chat template
+  std::vector<Threshold> thresholds;
+  // Items and outputs stay in the run's store; results, reports and exports hold hashes and counts.
+  bool private_items = false;
 };
 
 struct SubjectInfo {

@@ -59,7 +59,7 @@ const std::vector<std::string> kVariantKeys = {
     "task",      "split",   "shots",        "header",       "question", "answer", "choice",
     "delimiter", "join",    "join_item",    "option_token", "score",    "also",   "average",
     "generate",  "extract", "also_extract", "compare",      "gold",     "accept", "subjects",
-    "item",      "weight",  "replace",      "option",       "kinds"};
+    "item",      "weight",  "replace",      "option",       "kinds",    "chat",   "thresholds"};
 
 std::vector<std::string> with(std::vector<std::string> keys,
                               std::initializer_list<const char*> more) {
@@ -195,6 +195,34 @@ void read_generate(const Yaml& node, GenerateSettings& settings) {
   }
 }
 
+std::vector<Threshold> read_thresholds(const Yaml& list) {
+  static const Names<Threshold::Of> kOf = {{"right", Threshold::Of::kRight},
+                                           {"wrong", Threshold::Of::kWrong}};
+  std::vector<Threshold> out;
+  for (const Yaml& node : list.list()) {
+    node.only({"subject", "of", "at_least", "at_most", "name"});
+    Threshold threshold;
+    threshold.subject = node.get("subject").text();
+    threshold.of = named(node.get("of"), "of", kOf);
+    const Yaml* least = node.find("at_least");
+    const Yaml* most = node.find("at_most");
+    if ((least == nullptr) == (most == nullptr)) {
+      throw fail(Code::kInput, "{}: thresholds: need either at_least or at_most", node.at());
+    }
+    threshold.at_least = least != nullptr;
+    threshold.bound = (least != nullptr ? least : most)->number();
+    if (!(threshold.bound >= 0 && threshold.bound <= 1)) {
+      throw fail(Code::kInput, "{}: thresholds: found {}, need 0 to 1", node.at(), threshold.bound);
+    }
+    const Yaml& title = node.get("name");
+    title.only({"zh", "en"});
+    threshold.name_zh = title.get("zh").text();
+    threshold.name_en = title.get("en").text();
+    out.push_back(std::move(threshold));
+  }
+  return out;
+}
+
 // Lays what `map` says over `variant`.
 void apply(const Yaml& map, SuiteVariant& variant) {
   Protocol& protocol = variant.protocol;
@@ -238,6 +266,8 @@ void apply(const Yaml& map, SuiteVariant& variant) {
   if (const Yaml* node = map.find("compare")) {
     protocol.compare = compare_rule(*node);
   }
+  if (const Yaml* node = map.find("chat")) protocol.chat = node->boolean();
+  if (const Yaml* node = map.find("thresholds")) protocol.thresholds = read_thresholds(*node);
 }
 
 void need(bool there, const SuiteVariant& variant, std::string_view key, std::string_view why) {
@@ -307,6 +337,7 @@ SuiteVariant read_variant(const SuiteFile& suite,
 void read_variants(const Yaml& root, SuiteFile& suite) {
   SuiteVariant defaults;
   defaults.prompt.delimiter = {" ", root.at()};
+  if (const Yaml* node = root.find("private")) defaults.protocol.private_items = node->boolean();
   apply(root, defaults);
   std::set<std::string> taken;
   for (const auto& [name, node] : root.get("protocols").items()) {
@@ -358,8 +389,9 @@ SuiteFile SuiteFile::parse(std::string_view text, const std::string& where) {
     if (suite.parts.empty()) throw fail(Code::kInput, "{}: parts: found none", parts->at());
     return suite;
   }
-  root.only(with(kVariantKeys,
-                 {"name", "version", "title", "about", "source", "dataset", "protocols", "parts"}));
+  root.only(with(
+      kVariantKeys,
+      {"name", "version", "title", "about", "source", "dataset", "protocols", "parts", "private"}));
   read_about(root, suite);
   suite.dataset = root.get("dataset").text();
   read_variants(root, suite);
