@@ -63,7 +63,9 @@ class AllItems : public RequestSource {
       item_ = 0;
     }
     if (exam_ == exams_.size()) return std::nullopt;
-    Request request = make_request(*exams_[exam_], exams_[exam_]->item(item_++));
+    ExamItem item = exams_[exam_]->item(item_++);
+    item.answers.resize(item.turns.empty() ? 0 : item.turns.size() - 1);  // not yet known
+    Request request = make_request(*exams_[exam_], std::move(item));
     if (const auto* generate = std::get_if<GenerateRequest>(&request.what))
       new_tokens += generate->max_tokens;
     request.id = next_id_++;

@@ -119,17 +119,7 @@ std::string difference(const StoredItem& stored,
       return "the paper has another answer";
   }
   if (bits(stored.record.response) != bits(response)) return "other log-probs or text";
-  ExamItem item;
-  item.id = stored.record.item;
-  item.subject = stored.record.subject;
-  item.row = stored.record.row;
-  item.prompt = stored.prompt;
-  item.continuations = stored.continuations;
-  item.options = stored.options;
-  item.aliases = stored.aliases;
-  item.gold = stored.record.gold;
-  item.answer = stored.record.answer;
-  item.doc = stored.doc;
+  const ExamItem item = exam_item(stored);
   if (bits(stored.record.outcome) != bits(score_item(item, manifest.protocol, response)))
     return "scored otherwise";
   return "";
@@ -144,12 +134,7 @@ std::vector<std::pair<std::string, std::string>> compute_again(
   std::vector<Request> requests;
   for (const StoredItem& stored : items) {
     const ExamManifest& exam = exams.at(stored.record.exam);
-    ExamItem item;
-    item.id = stored.record.item;
-    item.subject = stored.record.subject;
-    item.prompt = stored.prompt;
-    item.continuations = stored.continuations;
-    requests.push_back(make_request(exam.suite, exam.protocol, std::move(item)));
+    requests.push_back(make_request(exam.suite, exam.protocol, exam_item(stored)));
     requests.back().id = requests.size() - 1;
   }
   VectorSource source(std::move(requests));

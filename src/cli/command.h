@@ -27,6 +27,7 @@ void add_generate(CLI::App& app, Action& action);
 void add_extract(CLI::App& app, Action& action);
 void add_export(CLI::App& app, Action& action);
 void add_import(CLI::App& app, Action& action);
+void add_judge(CLI::App& app, Action& action);
 void add_rescore(CLI::App& app, Action& action);
 void add_verify(CLI::App& app, Action& action);
 void add_doctor(CLI::App& app, Action& action);

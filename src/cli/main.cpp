@@ -25,6 +25,7 @@ constexpr AddCommand kCommands[] = {
     add_extract,
     add_export,
     add_import,
+    add_judge,
     add_rescore,
     add_verify,
     add_doctor,

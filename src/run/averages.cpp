@@ -225,6 +225,20 @@ Json threshold_rows(const ExamManifest& exam, const ExamScore& score) {
   return rows;
 }
 
+// AlignBench's total is the mean of its two categories, each the mean of its subjects.
+void add_judged(const ExamManifest& exam, const ExamScore& score, Json& out) {
+  out["judged"] = exam.judged;
+  if (exam.judged.is_null()) return;
+  double sum = 0;
+  bool all = !score.categories.empty();
+  for (const auto& [category, averages] : score.categories) {
+    all = all && averages.macro.has_value();
+    if (all) sum += averages.macro->value;
+  }
+  out["judged"]["mean_of_categories"] =
+      all ? Json(sum / static_cast<double>(score.categories.size())) : Json();
+}
+
 void describe_exam(const ExamManifest& exam, Json& out) {
   const Protocol& protocol = exam.protocol;
   out["key"] = exam.key;
@@ -309,6 +323,7 @@ Json exam_results(const ExamManifest& exam,
   out["categories"] = category_rows(exam, score);
   out["subjects"] = subject_rows(exam, score);
   add_without_errata(exam, records, errata, out);
+  add_judged(exam, score, out);
   return out;
 }
 

@@ -19,6 +19,7 @@ constexpr std::array<std::string_view, 6> kScores = {
 constexpr std::array<std::string_view, 4> kOptionTokens = {
     "retokenize", "separate", "separate_last", "vocabulary_entry"};
 constexpr std::array<std::string_view, 2> kAverages = {"micro", "macro"};
+constexpr std::array<std::string_view, 2> kReads = {"score_map", "rating"};
 constexpr std::array<std::string_view, 2> kShares = {"right", "wrong"};
 
 template <typename Enum, size_t N>
@@ -52,6 +53,28 @@ Threshold threshold_from_json(const Json& json, std::string_view where) {
   return threshold;
 }
 
+Json to_json(const JudgeRules& judge) {
+  return {{"rubric", judge.rubric},
+          {"pairwise", judge.pairwise},
+          {"read", kReads[static_cast<size_t>(judge.read)]},
+          {"total", judge.total},
+          {"lowest", judge.lowest},
+          {"highest", judge.highest},
+          {"max_tokens", judge.max_tokens}};
+}
+
+JudgeRules judge_from_json(const Json& json, std::string_view where) {
+  JudgeRules judge;
+  judge.rubric = string_member(json, "rubric", where);
+  judge.pairwise = string_member(json, "pairwise", where);
+  judge.read = parse_name<JudgeRules::Read>(kReads, json, "read", where);
+  judge.total = string_member(json, "total", where);
+  judge.lowest = number_member(json, "lowest", where);
+  judge.highest = number_member(json, "highest", where);
+  judge.max_tokens = int_member(json, "max_tokens", where);
+  return judge;
+}
+
 Json to_json(const Protocol& protocol) {
   Json thresholds = Json::array();
   for (const Threshold& threshold : protocol.thresholds) thresholds.push_back(to_json(threshold));
@@ -74,7 +97,8 @@ Json to_json(const Protocol& protocol) {
           {"stop", protocol.generate.stop},
           {"chat", protocol.chat},
           {"thresholds", std::move(thresholds)},
-          {"private", protocol.private_items}};
+          {"private", protocol.private_items},
+          {"judge", protocol.judge ? to_json(*protocol.judge) : Json()}};
 }
 
 std::vector<std::string> strings(const Json& object, std::string_view key, std::string_view where) {
@@ -110,6 +134,9 @@ Protocol protocol_from_json(const Json& json, std::string_view where) {
   // Runs of earlier versions have none of these.
   protocol.chat = json.value("chat", false);
   protocol.private_items = json.value("private", false);
+  if (json.contains("judge") && !json["judge"].is_null()) {
+    protocol.judge = judge_from_json(json["judge"], where);
+  }
   if (json.contains("thresholds")) {
     for (const Json& one : json["thresholds"]) {
       protocol.thresholds.push_back(threshold_from_json(one, where));
@@ -258,6 +285,7 @@ ExamManifest exam_from_json(const Json& json, const std::string& where) {
   exam.items = int_member(json, "items", where);
   exam.item_set = string_member(json, "item_set", where);
   exam.first_prompt_sha256 = string_member(json, "first_prompt_sha256", where);
+  if (json.contains("judged")) exam.judged = json["judged"];
   return exam;
 }
 

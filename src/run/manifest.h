@@ -35,6 +35,7 @@ struct ExamManifest {
   int64_t items = 0;
   std::string item_set;  // sha256 over ids and prompts, in order: what was asked
   std::string first_prompt_sha256;
+  Json judged;  // of a judged run: who judged, by what, how many verdicts; else null
 };
 
 // Renders every item once: the prompts are part of a run's identity. Errors: Error(kInput) where

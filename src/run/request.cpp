@@ -45,7 +45,13 @@ Request make_request(const std::string& suite, const Protocol& protocol, ExamIte
     return request;
   }
   Prompt prompt;
-  if (protocol.chat) {
+  if (!item.turns.empty()) {
+    KEJU_CHECK(item.answers.size() + 1 == item.turns.size(), "a turn without the answers before");
+    for (size_t i = 0; i < item.turns.size(); ++i) {
+      if (i > 0) prompt.chat.push_back({"assistant", std::move(item.answers[i - 1])});
+      prompt.chat.push_back({"user", std::move(item.turns[i])});
+    }
+  } else if (protocol.chat) {
     prompt.chat.push_back({"user", std::move(item.prompt)});
   } else {
     prompt.pieces.push_back({std::move(item.prompt), ParseSpecial::kNo, {}});
@@ -61,7 +67,7 @@ Request make_request(const std::string& suite, const Protocol& protocol, ExamIte
   generate.prompt = std::move(prompt);
   generate.max_tokens = protocol.generate.max_tokens;
   generate.stop = protocol.generate.stop;
-  generate.temperature = protocol.generate.temperature;
+  generate.temperature = item.temperature.value_or(protocol.generate.temperature);
   generate.top_p = protocol.generate.top_p;
   request.what = std::move(generate);
   return request;

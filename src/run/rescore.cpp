@@ -50,6 +50,10 @@ class ChildManifest {
       apply_rule();
       changes["rule"] = *options.rule;
     }
+    if (options.verdicts.has_value()) {
+      apply_verdicts();
+      changes["verdicts"] = options.verdicts->records;
+    }
     if (options.errata.has_value()) {
       json_["errata"] = to_json(*options.errata);
       changes["errata"] = options.errata->sha256;
@@ -96,8 +100,9 @@ class ChildManifest {
     for (size_t i = 0; i < json_["exams"].size(); ++i) {
       Json& exam = json_["exams"][i];
       if (exam["protocol"]["task"] != Json(name(*task))) continue;
+      if (exam["protocol"].contains("judge") && !exam["protocol"]["judge"].is_null()) continue;
       any = true;
-      rename(exam, json_["fingerprint"]["exams"][i]);
+      rename(i, "+" + short_name(*options_.rule), "scored again by " + short_name(*options_.rule));
       exam["protocol"][*task == Task::kChoose ? "score" : "extract"] = *options_.rule;
     }
     if (!any) {
@@ -108,20 +113,40 @@ class ChildManifest {
     }
   }
 
-  void rename(Json& exam, Json& fingerprint) {
-    const std::string suffix = "+" + short_name(*options_.rule);
+  void apply_verdicts() {
+    for (size_t i = 0; i < json_["exams"].size(); ++i) {
+      Json& exam = json_["exams"][i];
+      const auto found = options_.verdicts->records.find(exam["key"].get<std::string>());
+      if (found == options_.verdicts->records.end()) continue;
+      const Json& record = found->second;
+      const std::string kind = record["kind"].get<std::string>();
+      const std::string judge = record["judge"].get<std::string>();
+      Json identity = record;
+      for (const char* result : {"verdicts", "items_judged", "parts", "pairs"})
+        identity.erase(result);
+      rename(i,
+             fmt::format("+{}-{}", kind, sha256_hex(identity.dump()).substr(0, 8)),
+             fmt::format("judged by {} ({})", judge, kind));
+      exam["judged"] = record;
+    }
+  }
+
+  void rename(size_t index, const std::string& suffix, const std::string& how) {
+    Json& exam = json_["exams"][index];
     Json& protocol = exam["protocol"];
     for (const char* field : {"id", "name"}) {
       protocol[field] = protocol[field].get<std::string>() + suffix;
     }
-    protocol["about"] = fmt::format(
-        "{}; scored again by {}", protocol["about"].get<std::string>(), short_name(*options_.rule));
-    fingerprint["protocol"] = protocol["id"];
+    protocol["about"] = protocol["about"].get<std::string>() + "; " + how;
+    json_["fingerprint"]["exams"][index]["protocol"] = protocol["id"];
     const std::string old = exam["key"].get<std::string>();
     exam["key"] = exam_key(protocol["id"].get<std::string>(),
                            exam["split"].get<std::string>(),
                            exam["shots"].get<int64_t>());
-    keys_[old] = exam["key"].get<std::string>();
+    // Both a rule and verdicts may have renamed it; the parent's key is the one that items carry.
+    for (auto& [parent, key] : keys_) {
+      if (key == old) key = exam["key"].get<std::string>();
+    }
   }
 
   const RescoreOptions& options_;
@@ -136,6 +161,19 @@ bool same(const Outcome& a, const Outcome& b) {
   pack(left, a);
   pack(right, b);
   return left.bytes() == right.bytes();
+}
+
+// Items of judged exams keep what judges decided; a run that was judged before keeps its verdicts.
+std::optional<Outcome> judged_outcome(const StoredItem& stored,
+                                      const ExamManifest& exam,
+                                      const RescoreOptions& options) {
+  if (!exam.protocol.judge.has_value()) return std::nullopt;
+  if (options.verdicts.has_value()) {
+    const auto& outcomes = options.verdicts->outcomes;
+    const auto found = outcomes.find(verdict_key(stored.record.exam, stored.record.item));
+    if (found != outcomes.end()) return found->second;
+  }
+  return stored.record.outcome;
 }
 
 Outcome outcome_of(const StoredItem& stored, const ExamManifest& exam, bool by_rule) {
@@ -213,7 +251,9 @@ RescoreSummary rescore(const RescoreOptions& options) {
     for_each_item(options.run, "", [&](const StoredItem& stored) {
       const ExamManifest& exam = child.exam(stored.record.exam);
       StoredItem item = stored;
-      item.record.outcome = outcome_of(stored, exam, child.has_rule(stored.record.exam));
+      const std::optional<Outcome> judged = judged_outcome(stored, exam, options);
+      item.record.outcome =
+          judged ? *judged : outcome_of(stored, exam, child.has_rule(stored.record.exam));
       item.record.exam = exam.key;
       summary.changed += same(item.record.outcome, stored.record.outcome) ? 0 : 1;
       ++summary.items;

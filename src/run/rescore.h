@@ -7,6 +7,7 @@
 #include <string>
 
 #include "run/errata.h"
+#include "run/judging.h"
 
 namespace keju {
 
@@ -17,6 +18,7 @@ struct RescoreOptions {
   // stay as they are.
   std::optional<std::string> rule;
   std::optional<Errata> errata;
+  std::optional<Verdicts> verdicts;  // what judges said of the run's answers
 };
 
 struct RescoreSummary {
@@ -34,6 +36,9 @@ struct RescoreSummary {
 //   - Its digest is taken as every run's. Without a rule it equals the parent's unless this version
 //     scores differently; a rule gives every exam that it applies to another protocol id
 //     ("gsm8k/official+last_number"), so that no table ranks it with the parent.
+//   - Verdicts give the judged exams another protocol id, too
+//   ("keju-open/official+rubric-0c1d2e3f",
+//     by judge, prompt and opponent), and their items the outcomes that judges decided.
 //   - Errata change no outcome and no digest. Results then hold each value a second time, without
 //     the items that the errata name (`without_errata`).
 // Items that failed stay failed; what the parent lacks stays missing.

@@ -31,6 +31,8 @@ StoredItem stored_item(const Exam& exam, int64_t index, Response response) {
   stored.weight = item.weight;
   stored.extract = std::move(item.extract);
   stored.compare = std::move(item.compare);
+  stored.temperature = item.temperature;
+  stored.turns = std::move(item.turns);
   return stored;
 }
 
@@ -50,6 +52,9 @@ ExamItem exam_item(const StoredItem& stored) {
   item.aliases = stored.aliases;
   item.extract = stored.extract;
   item.compare = stored.compare;
+  item.temperature = stored.temperature;
+  item.turns = stored.turns;
+  item.answers = stored.answers;
   return item;
 }
 

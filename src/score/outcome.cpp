@@ -88,6 +88,7 @@ Outcome score_rolling(const ExamItem& item, const RollingResult& result) {
 Outcome score_generation(const ExamItem& item,
                          const Protocol& protocol,
                          const GenerateResult& result) {
+  if (protocol.judge.has_value()) return Unscored{"not judged", false, item.weight};
   if (item.answer.empty()) return Unscored{"no label", false, item.weight};
   const std::string& by = item.extract.empty() ? protocol.extract : item.extract;
   const std::string& compare = item.compare.empty() ? protocol.compare : item.compare;

@@ -51,6 +51,7 @@ class FileExam : public Exam {
     if (shots_ > 0 && !from_file()) {
       pool_ = read_split(data_.card, data_.folder, shot_rules().split, options_.subjects);
     }
+    count_turns();
     for (const SubjectRows& subject : rows_.subjects) add_paper(subject);
     finish();
   }
@@ -70,6 +71,7 @@ class FileExam : public Exam {
   const std::string& suite_hash() const override { return suite_hash_; }
   const std::string& data_hash() const override { return data_hash_; }
   bool data_hash_matches_card() const override { return matches_card_; }
+  int turns() const override { return turns_; }
   int64_t size() const override { return begins_.back(); }
 
   ExamItem item(int64_t index) const override {
@@ -77,7 +79,7 @@ class FileExam : public Exam {
     const auto next = std::upper_bound(begins_.begin(), begins_.end(), index);
     const size_t which = static_cast<size_t>(next - begins_.begin()) - 1;
     const Paper& paper = papers_[which];
-    const int64_t at = index - begins_[which];
+    const int64_t at = (index - begins_[which]) / turns_;
     const DataRow& row = paper.rows->rows[static_cast<size_t>(at)];
     const CardSubject& subject = *paper.subject;
     const Prompter& prompter = *paper.prompter;
@@ -86,7 +88,11 @@ class FileExam : public Exam {
     item.subject = subject.id;
     item.row = row.row;
     item.doc = row.doc;
-    item.prompt = prompter.joined(paper.header, shots_of(paper, at), prompter.item(row, subject));
+    if (variant_.prompt.turns.empty()) {
+      item.prompt = prompter.joined(paper.header, shots_of(paper, at), prompter.item(row, subject));
+    } else {
+      add_turns(row, static_cast<size_t>((index - begins_[which]) % turns_), item);
+    }
     item.gold = row.gold;
     item.golds = row.golds;
     item.weight = prompter.weight(row, subject);
@@ -98,11 +104,42 @@ class FileExam : public Exam {
     if (paper.protocol != &protocol()) {
       item.extract = paper.protocol->extract;
       item.compare = paper.protocol->compare;
+      item.temperature = paper.protocol->generate.temperature;
     }
     return item;
   }
 
  private:
+  // Turn `turn` of a row's conversation. As a prompt stand the user's turns alone: what the model
+  // says between them is not known before it has said it.
+  void add_turns(const DataRow& row, size_t turn, ExamItem& item) const {
+    const Json& list = row.doc.at(variant_.prompt.turns);
+    for (size_t i = 0; i <= turn; ++i) {
+      item.turns.push_back(plain_text(list[i]));
+      item.prompt += (i == 0 ? "" : "\n\n") + item.turns.back();
+    }
+    if (turns_ > 1) item.id += fmt::format(".{}", turn + 1);
+  }
+
+  void count_turns() {
+    if (variant_.prompt.turns.empty()) return;
+    size_t turns = 0;
+    for (const SubjectRows& subject : rows_.subjects) {
+      for (const DataRow& row : subject.rows) {
+        const size_t own = row.doc.at(variant_.prompt.turns).size();
+        if (turns == 0) turns = own;
+        if (own > 0 && own == turns) continue;
+        throw fail(Code::kInput,
+                   "{}: {}: found {} turns, need {} as in the rows before",
+                   row.at,
+                   variant_.prompt.turns,
+                   own,
+                   std::max<size_t>(turns, 1));
+      }
+    }
+    turns_ = static_cast<int>(turns);
+  }
+
   static SuiteFile load_suite(const std::string& name) {
     SuiteFile suite = SuiteFile::load(name);
     if (!suite.parts.empty()) {
@@ -297,8 +334,8 @@ class FileExam : public Exam {
     for (const Paper& paper : papers_) {
       const CardSubject& subject = *paper.subject;
       subjects_.push_back(
-          {subject.id, subject.name_zh, subject.name_en, subject.categories, paper.items});
-      begins_.push_back(begins_.back() + paper.items);
+          {subject.id, subject.name_zh, subject.name_en, subject.categories, paper.items * turns_});
+      begins_.push_back(begins_.back() + paper.items * turns_);
       double sum = 0;
       for (int64_t i = 0; i < paper.items; ++i) {
         const size_t options = paper.rows->rows[static_cast<size_t>(i)].options.size();
@@ -341,6 +378,7 @@ class FileExam : public Exam {
   std::vector<Prompter> kinds_;  // of the variant's kinds, in its order
   std::string split_;
   int shots_ = 0;
+  int turns_ = 1;
   SplitRows rows_;
   SplitRows pool_;
   std::vector<Paper> papers_;

@@ -47,6 +47,24 @@ struct Threshold {
   std::string name_zh, name_en;
 };
 
+// How answers are judged where nothing but a reader can (AlignBench, SuperCLUE-OPEN). Templates
+// name the data set's columns, `subject`, `turns` (a list of {user, assistant}, the judged one
+// last) and `answer`; `pairwise` instead of these two `a` and `b` (turns) and `a_answer`,
+// `b_answer`.
+struct JudgeRules {
+  // How a score is read out of what a judge says.
+  enum class Read {
+    kScoreMap,  // the last {'name': number, …}; `total` names the headline
+    kRating,    // the last [[number]]
+  };
+  std::string rubric;    // template of a score from `lowest` to `highest`
+  std::string pairwise;  // template of [[A]], [[B]] or [[C]] (a tie)
+  Read read = Read::kRating;
+  std::string total;
+  double lowest = 1, highest = 10;
+  int64_t max_tokens = 1024;
+};
+
 // A variant of a suite: the rules that decide a number.
 struct Protocol {
   std::string id;    // "cmmlu/lm-eval"
@@ -66,6 +84,7 @@ struct Protocol {
   std::vector<Threshold> thresholds;
   // Items and outputs stay in the run's store; results, reports and exports hold hashes and counts.
   bool private_items = false;
+  std::optional<JudgeRules> judge;  // items are generated now and judged later
 };
 
 struct SubjectInfo {
@@ -89,8 +108,12 @@ struct ExamItem {
   double weight = 1;                       // what it counts in averages
   std::string answer;                      // gold answer of a generative item; "" if unlabelled
   std::vector<std::string> aliases;
-  std::string extract, compare;  // of this item's kind; "": the protocol's
+  std::string extract, compare;       // of this item's kind; "": the protocol's
+  std::optional<double> temperature;  // of this item's kind, for generation
   int shots = 0;
+  // A conversation: the user's turns up to this one, which is asked for, and what the model
+  // answered to those before (only a run knows).
+  std::vector<std::string> turns, answers;
 };
 
 struct ExamOptions {
@@ -126,6 +149,8 @@ class Exam {
   virtual const std::string& data_hash() const = 0;   // sha256 over the data files used
   virtual bool data_hash_matches_card() const = 0;
 
+  // Items that are turns of one conversation stand together: item i is turn i % turns().
+  virtual int turns() const { return 1; }
   virtual int64_t size() const = 0;
   virtual ExamItem item(int64_t index) const = 0;  // rendered on demand; 0 <= index < size()
 };

@@ -56,10 +56,11 @@ const Names<ShotRules::Pick> kPicks = {{"first", ShotRules::Pick::kFirst},
 
 // What may stand in a suite file as a default and in each of its protocols as a change.
 const std::vector<std::string> kVariantKeys = {
-    "task",      "split",   "shots",        "header",       "question", "answer", "choice",
-    "delimiter", "join",    "join_item",    "option_token", "score",    "also",   "average",
-    "generate",  "extract", "also_extract", "compare",      "gold",     "accept", "subjects",
-    "item",      "weight",  "replace",      "option",       "kinds",    "chat",   "thresholds"};
+    "task",   "split",     "shots",    "header",     "question",     "answer",
+    "choice", "delimiter", "join",     "join_item",  "option_token", "score",
+    "also",   "average",   "generate", "extract",    "also_extract", "compare",
+    "gold",   "accept",    "subjects", "item",       "weight",       "replace",
+    "option", "kinds",     "chat",     "thresholds", "turns",        "judge"};
 
 std::vector<std::string> with(std::vector<std::string> keys,
                               std::initializer_list<const char*> more) {
@@ -195,6 +196,36 @@ void read_generate(const Yaml& node, GenerateSettings& settings) {
   }
 }
 
+JudgeRules read_judge(const Yaml& node) {
+  static const Names<JudgeRules::Read> kReads = {{"score_map", JudgeRules::Read::kScoreMap},
+                                                 {"rating", JudgeRules::Read::kRating}};
+  node.only({"rubric", "pairwise", "read", "total", "lowest", "highest", "max_tokens"});
+  JudgeRules judge;
+  read_text(node, "rubric", judge.rubric);
+  read_text(node, "pairwise", judge.pairwise);
+  read_text(node, "total", judge.total);
+  if (const Yaml* read = node.find("read")) judge.read = named(*read, "read", kReads);
+  if (const Yaml* lowest = node.find("lowest")) judge.lowest = lowest->number();
+  if (const Yaml* highest = node.find("highest")) judge.highest = highest->number();
+  if (const Yaml* most = node.find("max_tokens")) {
+    judge.max_tokens = bounded(*most, "max_tokens", 1, 1 << 20);
+  }
+  if (judge.rubric.empty() && judge.pairwise.empty()) {
+    throw fail(Code::kInput, "{}: judge: found no template, need rubric or pairwise", node.at());
+  }
+  if (!(judge.lowest < judge.highest && judge.highest > 0)) {
+    throw fail(Code::kInput,
+               "{}: judge: found {} to {}, need a range that ends above 0",
+               node.at(),
+               judge.lowest,
+               judge.highest);
+  }
+  if (judge.read == JudgeRules::Read::kScoreMap && judge.total.empty()) {
+    throw fail(Code::kInput, "{}: total: found nothing, need the headline's name", node.at());
+  }
+  return judge;
+}
+
 std::vector<Threshold> read_thresholds(const Yaml& list) {
   static const Names<Threshold::Of> kOf = {{"right", Threshold::Of::kRight},
                                            {"wrong", Threshold::Of::kWrong}};
@@ -267,6 +298,9 @@ void apply(const Yaml& map, SuiteVariant& variant) {
     protocol.compare = compare_rule(*node);
   }
   if (const Yaml* node = map.find("chat")) protocol.chat = node->boolean();
+  read_text(map, "turns", prompt.turns);
+  if (const Yaml* node = map.find("judge")) protocol.judge = read_judge(*node);
+  if (const Yaml* node = map.find("temperature")) protocol.generate.temperature = node->number();
   if (const Yaml* node = map.find("thresholds")) protocol.thresholds = read_thresholds(*node);
 }
 
@@ -278,8 +312,20 @@ void need(bool there, const SuiteVariant& variant, std::string_view key, std::st
 void check_variant(const SuiteVariant& variant) {
   const Protocol& protocol = variant.protocol;
   need(!variant.split.empty(), variant, "split", "to know which items to ask");
-  need(!variant.prompt.question.text.empty(), variant, "question", "to ask anything");
-  if (protocol.task != Task::kGenerate) return;
+  const PromptRules& prompt = variant.prompt;
+  need(!prompt.question.text.empty() || !prompt.turns.empty(), variant, "question", "to ask");
+  if (!prompt.turns.empty() &&
+      (protocol.task != Task::kGenerate || !protocol.chat || prompt.shots.count > 0)) {
+    throw fail(
+        Code::kInput,
+        "{}: turns: need task generate, chat and no shots: a conversation is rendered by the "
+        "model's own template",
+        variant.at);
+  }
+  if (protocol.judge.has_value() && protocol.task != Task::kGenerate) {
+    throw fail(Code::kInput, "{}: judge: need task generate", variant.at);
+  }
+  if (protocol.task != Task::kGenerate || protocol.judge.has_value()) return;
   need(
       !protocol.extract.empty(), variant, "extract", "to read an answer out of what was generated");
   need(!protocol.compare.empty(), variant, "compare", "to judge the answer");
@@ -297,7 +343,8 @@ const std::vector<std::string> kKindKeys = {"subjects",
                                             "accept",
                                             "extract",
                                             "compare",
-                                            "replace"};
+                                            "replace",
+                                            "temperature"};
 
 void read_kinds(const Yaml& list, SuiteVariant& variant) {
   std::vector<SuiteVariant> kinds;
