@@ -19,6 +19,10 @@ void add_exam_options(CLI::App& app, ExamChoice& choice) {
       "--shots", choice.shots, "Worked examples in the prompt; default the protocol's own");
   app.add_option("--limit", choice.limit, "First N items of each subject")
       ->check(CLI::PositiveNumber);
+  app.add_flag(
+      "--cyclic",
+      choice.cyclic,
+      "Each question in every rotation of its options: mean, worst, all right, letter bias");
 }
 
 std::vector<std::unique_ptr<Exam>> open_exams(const ExamChoice& choice) {
@@ -33,6 +37,7 @@ std::vector<std::unique_ptr<Exam>> open_exams(const ExamChoice& choice) {
       options.subjects = choice.subjects;
       options.shots = choice.shots;
       options.limit = choice.limit;
+      options.cyclic = choice.cyclic;
       exams.push_back(Exam::open(options));
     }
   }

@@ -18,6 +18,7 @@ struct ExamChoice {
   std::vector<std::string> subjects;
   std::optional<int> shots;
   std::optional<int64_t> limit;
+  bool cyclic = false;
 };
 
 void add_exam_options(CLI::App& app, ExamChoice& choice);

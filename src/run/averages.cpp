@@ -5,6 +5,7 @@
 #include <map>
 
 #include "base/error.h"
+#include "run/robustness.h"
 #include "score/metrics.h"
 
 namespace keju {
@@ -324,6 +325,7 @@ Json exam_results(const ExamManifest& exam,
   out["subjects"] = subject_rows(exam, score);
   add_without_errata(exam, records, errata, out);
   add_judged(exam, score, out);
+  out["robustness"] = exam.protocol.cyclic && choose ? robustness_results(records) : Json();
   return out;
 }
 

@@ -98,6 +98,7 @@ Json to_json(const Protocol& protocol) {
           {"chat", protocol.chat},
           {"thresholds", std::move(thresholds)},
           {"private", protocol.private_items},
+          {"cyclic", protocol.cyclic},
           {"judge", protocol.judge ? to_json(*protocol.judge) : Json()}};
 }
 
@@ -134,6 +135,7 @@ Protocol protocol_from_json(const Json& json, std::string_view where) {
   // Runs of earlier versions have none of these.
   protocol.chat = json.value("chat", false);
   protocol.private_items = json.value("private", false);
+  protocol.cyclic = json.value("cyclic", false);
   if (json.contains("judge") && !json["judge"].is_null()) {
     protocol.judge = judge_from_json(json["judge"], where);
   }

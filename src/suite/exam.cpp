@@ -37,7 +37,7 @@ class FileExam : public Exam {
  public:
   explicit FileExam(const ExamOptions& options)
       : options_(options),
-        suite_(load_suite(options.suite)),
+        suite_(load_suite(options)),
         variant_(suite_.variant(options.protocol)),
         data_(open_data(suite_, options.data)),
         prompter_(variant_, data_.card) {
@@ -52,6 +52,7 @@ class FileExam : public Exam {
       pool_ = read_split(data_.card, data_.folder, shot_rules().split, options_.subjects);
     }
     count_turns();
+    count_rotations();
     for (const SubjectRows& subject : rows_.subjects) add_paper(subject);
     finish();
   }
@@ -71,7 +72,7 @@ class FileExam : public Exam {
   const std::string& suite_hash() const override { return suite_hash_; }
   const std::string& data_hash() const override { return data_hash_; }
   bool data_hash_matches_card() const override { return matches_card_; }
-  int turns() const override { return turns_; }
+  int turns() const override { return variant_.prompt.turns.empty() ? 1 : per_row_; }
   int64_t size() const override { return begins_.back(); }
 
   ExamItem item(int64_t index) const override {
@@ -79,19 +80,23 @@ class FileExam : public Exam {
     const auto next = std::upper_bound(begins_.begin(), begins_.end(), index);
     const size_t which = static_cast<size_t>(next - begins_.begin()) - 1;
     const Paper& paper = papers_[which];
-    const int64_t at = (index - begins_[which]) / turns_;
-    const DataRow& row = paper.rows->rows[static_cast<size_t>(at)];
+    const int64_t at = (index - begins_[which]) / per_row_;
+    const int64_t rotation = options_.cyclic ? (index - begins_[which]) % per_row_ : 0;
+    const DataRow& canonical = paper.rows->rows[static_cast<size_t>(at)];
+    const DataRow turned = rotation == 0 ? DataRow() : rotated(canonical, rotation);
+    const DataRow& row = rotation == 0 ? canonical : turned;
     const CardSubject& subject = *paper.subject;
     const Prompter& prompter = *paper.prompter;
     ExamItem item;
     item.id = fmt::format("{}/{}/{}/{}", suite_.name, subject.id, split_, row.row);
+    if (rotation > 0) item.id += fmt::format("~{}", rotation);
     item.subject = subject.id;
     item.row = row.row;
     item.doc = row.doc;
     if (variant_.prompt.turns.empty()) {
       item.prompt = prompter.joined(paper.header, shots_of(paper, at), prompter.item(row, subject));
     } else {
-      add_turns(row, static_cast<size_t>((index - begins_[which]) % turns_), item);
+      add_turns(row, static_cast<size_t>((index - begins_[which]) % per_row_), item);
     }
     item.gold = row.gold;
     item.golds = row.golds;
@@ -118,7 +123,7 @@ class FileExam : public Exam {
       item.turns.push_back(plain_text(list[i]));
       item.prompt += (i == 0 ? "" : "\n\n") + item.turns.back();
     }
-    if (turns_ > 1) item.id += fmt::format(".{}", turn + 1);
+    if (per_row_ > 1) item.id += fmt::format(".{}", turn + 1);
   }
 
   void count_turns() {
@@ -137,18 +142,67 @@ class FileExam : public Exam {
                    std::max<size_t>(turns, 1));
       }
     }
-    turns_ = static_cast<int>(turns);
+    per_row_ = static_cast<int>(turns);
   }
 
-  static SuiteFile load_suite(const std::string& name) {
-    SuiteFile suite = SuiteFile::load(name);
+  static SuiteFile load_suite(const ExamOptions& options) {
+    SuiteFile suite = SuiteFile::load(options.suite);
     if (!suite.parts.empty()) {
       throw fail(Code::kUsage,
                  "suite: \"{}\" is a group, need one of its parts: {}",
                  suite.name,
                  fmt::join(suite.parts, ", "));
     }
+    for (SuiteVariant& variant : suite.variants) {
+      if (!options.cyclic) continue;
+      variant.protocol.cyclic = true;
+      variant.protocol.id += "+cyclic";  // its numbers are not those of one order
+    }
     return suite;
+  }
+
+  // How many items a question makes: its rotations.
+  void count_rotations() {
+    if (!options_.cyclic) return;
+    size_t options = 0;
+    const auto refuse = [&](std::string_view why) {
+      return fail(Code::kUsage, "--cyclic: {}: {}", protocol().id, why);
+    };
+    if (data_.card.choices.empty() || data_.card.choice_texts.size() > 0) {
+      throw refuse("found no options that differ between items, need some to rotate");
+    }
+    for (const SubjectRows& subject : rows_.subjects) {
+      for (const DataRow& row : subject.rows) {
+        if (options == 0) options = row.options.size();
+        if (options > 1 && row.options.size() == options) continue;
+        throw refuse("need the same number of options, two or more, in every item");
+      }
+    }
+    per_row_ = static_cast<int>(options);
+  }
+
+  // The row with its options rotated: the first `by` of them go to the end.
+  DataRow rotated(const DataRow& row, int64_t by) const {
+    DataRow out = row;
+    const auto k = static_cast<int64_t>(row.options.size());
+    const std::vector<std::string>& keys = data_.card.choices;
+    for (int64_t i = 0; i < k; ++i) {
+      const auto to = static_cast<size_t>(i), from = static_cast<size_t>((i + by) % k);
+      out.options[to] = row.options[from];
+      if (data_.card.choices_are_list()) {
+        if (row.doc.contains(keys[0]) && row.doc[keys[0]].is_array()) {
+          out.doc[keys[0]][to] = row.doc[keys[0]][from];
+        }
+      } else {
+        out.doc[keys[to]] = row.doc[keys[from]];
+      }
+    }
+    const auto moved = [&](int gold) {
+      return gold < 0 ? gold : static_cast<int>((gold + k - by) % k);
+    };
+    out.gold = moved(row.gold);
+    for (int& gold : out.golds) gold = moved(gold);
+    return out;
   }
 
   const ShotRules& shot_rules() const { return variant_.prompt.shots; }
@@ -333,16 +387,19 @@ class FileExam : public Exam {
     double chances = 0;
     for (const Paper& paper : papers_) {
       const CardSubject& subject = *paper.subject;
-      subjects_.push_back(
-          {subject.id, subject.name_zh, subject.name_en, subject.categories, paper.items * turns_});
-      begins_.push_back(begins_.back() + paper.items * turns_);
+      subjects_.push_back({subject.id,
+                           subject.name_zh,
+                           subject.name_en,
+                           subject.categories,
+                           paper.items * per_row_});
+      begins_.push_back(begins_.back() + paper.items * per_row_);
       double sum = 0;
       for (int64_t i = 0; i < paper.items; ++i) {
         const size_t options = paper.rows->rows[static_cast<size_t>(i)].options.size();
         if (options > 0) sum += 1.0 / static_cast<double>(options);
       }
       const bool macro = protocol().average == Average::kMacro;
-      chances += macro ? sum / static_cast<double>(paper.items) : sum;
+      chances += macro ? sum / static_cast<double>(paper.items) : sum * per_row_;
     }
     if (protocol().task == Task::kChoose) {
       const bool macro = protocol().average == Average::kMacro;
@@ -378,7 +435,7 @@ class FileExam : public Exam {
   std::vector<Prompter> kinds_;  // of the variant's kinds, in its order
   std::string split_;
   int shots_ = 0;
-  int turns_ = 1;
+  int per_row_ = 1;  // items that one row makes: turns of a conversation, or rotations
   SplitRows rows_;
   SplitRows pool_;
   std::vector<Paper> papers_;

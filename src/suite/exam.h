@@ -84,6 +84,7 @@ struct Protocol {
   std::vector<Threshold> thresholds;
   // Items and outputs stay in the run's store; results, reports and exports hold hashes and counts.
   bool private_items = false;
+  bool cyclic = false;              // every question is asked in each rotation of its options
   std::optional<JudgeRules> judge;  // items are generated now and judged later
 };
 
@@ -124,6 +125,9 @@ struct ExamOptions {
   std::vector<std::string> subjects;  // empty: all
   std::optional<int> shots;
   std::optional<int64_t> limit;  // first N of each subject
+  // Every question in all rotations of its options, so that k options make k items: "…/7" is the
+  // canonical order, "…/7~2" shows first what stands third in it. Worked examples stay as they are.
+  bool cyclic = false;
 };
 
 // A suite, a protocol and a data set put together. Everything that can be wrong with them is found

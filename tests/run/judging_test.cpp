@@ -327,7 +327,7 @@ TEST(AlignBench, PromptsAndTemperaturesFollowTheProtocol) {
   const JudgeSheet sheet = judge_sheet({folder / "a", {}, 1});
   std::map<std::string, std::string> prompts;
   for (const JudgeTask& task : sheet.tasks) {
-    prompts[task.prompt.substr(task.prompt.find("[参考答案开始]\n") + 22, 7)] = task.prompt;
+    prompts[task.prompt.substr(task.prompt.find("[参考答案开始]\n") + 21, 7)] = task.prompt;
   }
   const auto dimensions = [&](const char* reference) {
     std::string out;
