@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include <fmt/format.h>
 
+#include <filesystem>
+#include <optional>
 #include <string>
 
 #include "cli/command.h"
@@ -11,9 +13,20 @@ namespace keju {
 namespace {
 
 struct Options {
-  std::string run, out, rule, errata;
+  std::string run, out, rule, errata, verdicts, key, against, judge;
   bool json = false;
 };
+
+// Verdicts on a sheet of `keju judge export`, whose key lies beside them unless named.
+Verdicts read_verdicts(const Options& options) {
+  const std::filesystem::path file(options.verdicts);
+  const std::filesystem::path key =
+      options.key.empty() ? file.parent_path() / "key.json" : std::filesystem::path(options.key);
+  std::optional<std::filesystem::path> against;
+  if (!options.against.empty()) against = options.against;
+  const JudgeSheet sheet = judge_sheet(options_of_key(key, options.run, against));
+  return weigh(sheet, read_answers(file, sheet), {options.judge, "", Json()});
+}
 
 int rescore_command(const Options& options) {
   RescoreOptions wanted;
@@ -21,6 +34,7 @@ int rescore_command(const Options& options) {
   wanted.out = options.out;
   if (!options.rule.empty()) wanted.rule = options.rule;
   if (!options.errata.empty()) wanted.errata = read_errata(options.errata);
+  if (!options.verdicts.empty()) wanted.verdicts = read_verdicts(options);
   const RescoreSummary summary = rescore(wanted);
   if (options.json) {
     write_json_line(
@@ -64,6 +78,11 @@ void add_rescore(CLI::App& app, Action& action) {
   command->add_option("--errata",
                       options->errata,
                       "CSV or JSON lines of item, defect, source: every value also without them");
+  command->add_option(
+      "--verdicts", options->verdicts, "questions.jsonl or .csv of `keju judge export`, filled in");
+  command->add_option("--key", options->key, "Its key.json; default beside the verdicts");
+  command->add_option("--against", options->against, "The other run, for verdicts on pairs");
+  command->add_option("--judge", options->judge, "Who judged, for the record");
   command->add_option("--out,-o", options->out, "New run folder")->required();
   command->add_flag("--json", options->json, "One JSON object");
   command->callback([=, &action] { action = [=] { return rescore_command(*options); }; });

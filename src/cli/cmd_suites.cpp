@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <optional>
 #include <set>
@@ -88,8 +89,52 @@ int show_suite(const Show& options) {
   return 0;
 }
 
+struct Lint {
+  ExamChoice exams;
+  std::string model;
+  int64_t context = 4096;
+  bool json = false;
+};
+
+void show_finding(const std::string& data, const Finding& finding, bool json) {
+  if (json) {
+    write_json_line(
+        {{"data", data}, {"kind", finding.kind}, {"at", finding.at}, {"message", finding.message}});
+  } else {
+    fmt::print("{}: {}: {}\n", finding.at, finding.kind, finding.message);
+  }
+}
+
+// Items that a model of this context could not see whole, by its tokenizer.
+size_t lint_lengths(const Lint& options) {
+  const auto tokenizer = open_tokenizer(options.model, TokenizerUse::kRequired);
+  const auto length = [&](const std::string& text) {
+    return static_cast<int64_t>(tokenizer->encode(text).size());
+  };
+  size_t count = 0;
+  for (const auto& exam : open_exams(options.exams)) {
+    for (int64_t i = 0; i < exam->size(); ++i) {
+      const ExamItem item = exam->item(i);
+      int64_t longest =
+          exam->protocol().task == Task::kGenerate ? exam->protocol().generate.max_tokens : 0;
+      for (const std::string& each : item.continuations) longest = std::max(longest, length(each));
+      const int64_t prompt = length(item.prompt);
+      if (prompt + longest <= options.context) continue;
+      ++count;
+      show_finding(
+          exam->suite(),
+          {"over-long item",
+           item.id,
+           fmt::format("{} tokens and {} to come, more than {}", prompt, longest, options.context)},
+          options.json);
+    }
+  }
+  return count;
+}
+
 // Lints the data sets behind the suites, each once.
-int lint_suites(const ExamChoice& choice, bool json) {
+int lint_suites(const Lint& options) {
+  const ExamChoice& choice = options.exams;
   std::set<std::string> seen;
   size_t count = 0;
   const std::optional<std::filesystem::path> data =
@@ -100,18 +145,12 @@ int lint_suites(const ExamChoice& choice, bool json) {
       if (!seen.insert(opened.card.name).second) continue;
       for (const Finding& finding : lint(opened.card, opened.folder)) {
         ++count;
-        if (json) {
-          write_json_line({{"data", opened.card.name},
-                           {"kind", finding.kind},
-                           {"at", finding.at},
-                           {"message", finding.message}});
-        } else {
-          fmt::print("{}: {}: {}\n", finding.at, finding.kind, finding.message);
-        }
+        show_finding(opened.card.name, finding, options.json);
       }
     }
   }
-  if (!json) fmt::print("{} findings\n", count);
+  if (!options.model.empty()) count += lint_lengths(options);
+  if (!options.json) fmt::print("{} findings\n", count);
   return 0;
 }
 
@@ -186,12 +225,18 @@ void add_suites(CLI::App& app, Action& action) {
   fresh->add_flag("--json", new_options->json, "One JSON object");
   fresh->callback([=, &action] { action = [=] { return make_suite(*new_options); }; });
 
-  auto lint_options = std::make_shared<ExamChoice>();
+  auto lint_options = std::make_shared<Lint>();
   CLI::App* check = command->add_subcommand(
-      "lint", "Duplicates, skewed keys, options that begin one another, unlabelled splits");
-  add_exam_options(*check, *lint_options);
-  check->add_flag("--json", *json, "JSON lines");
-  check->callback([=, &action] { action = [=] { return lint_suites(*lint_options, *json); }; });
+      "lint",
+      "Duplicates, leaks between splits, skewed keys, options that begin one another, unlabelled "
+      "splits; items too long for a model");
+  add_exam_options(*check, lint_options->exams);
+  check->add_option("--model,-m", lint_options->model, "Also count tokens, by its tokenizer");
+  check->add_option("--context", lint_options->context, "Tokens that an item may have")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  check->add_flag("--json", lint_options->json, "JSON lines");
+  check->callback([=, &action] { action = [=] { return lint_suites(*lint_options); }; });
 }
 
 }  // namespace keju
