@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: MIT
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
+#include <cstdlib>
 #include <filesystem>
 #include <map>
-#include <set>
+#include <vector>
 
 #include "base/error.h"
 #include "cli/command.h"
@@ -120,91 +122,121 @@ int judge_import(const Options& options) {
   return finish(options, sheet, read_answers(options.answers, sheet), {options.judge, "", {}});
 }
 
-// The judged outcomes of a run beside the gold labels of some of its items.
-int judge_agree(const Options& options) {
-  std::map<std::string, double> judged;
-  std::vector<double> all;
-  bool pairs = false;
-  for (const ItemRecord& record : read_records(options.run)) {
+// The judged values of a run.
+struct Judged {
+  std::map<std::string, double> values;  // by item
+  bool pairs = false;                    // won, tied or lost: three classes; else scores in tenths
+
+  int classes() const { return pairs ? 3 : 11; }
+  int class_of(double value) const {
+    return static_cast<int>(std::lround(value * (classes() - 1)));
+  }
+  double rate(double pass) const {
+    const auto passed = std::count_if(
+        values.begin(), values.end(), [&](const auto& each) { return each.second >= pass; });
+    return static_cast<double>(passed) / static_cast<double>(values.size());
+  }
+};
+
+Judged judged_values(const std::string& run) {
+  Judged out;
+  for (const ItemRecord& record : read_records(run)) {
     const auto* scored = std::get_if<Scored>(&record.outcome);
     if (scored == nullptr) continue;
-    judged[record.item] = scored->value;
-    all.push_back(scored->value);
-    pairs = pairs || scored->extracted == "win" || scored->extracted == "tie" ||
-            scored->extracted == "loss";
+    out.values[record.item] = scored->value;
+    const std::string& result = scored->extracted;
+    out.pairs = out.pairs || result == "win" || result == "tie" || result == "loss";
   }
-  // Values in [0, 1] as classes: win, tie and loss, or tenths.
-  const int classes = pairs ? 3 : 11;
-  const auto class_of = [&](double value) {
-    return static_cast<int>(std::lround(value * (classes - 1)));
-  };
-  std::vector<int> ours, theirs;
+  return out;
+}
+
+// Judged and gold values of the items that have both.
+struct Compared {
+  std::vector<int> ours, theirs;  // as classes
   Confusion slice;
   int64_t missing = 0, equal = 0;
-  for (const TableRow& row : read_table(options.gold, {"item", "value"}, {"note"}).rows) {
-    const auto found = judged.find(row.cells.at("item"));
-    const std::string& text = row.cells.at("value");
-    char* end = nullptr;
-    const double gold = std::strtod(text.c_str(), &end);
-    if (text.empty() || *end != '\0' || !(gold >= 0 && gold <= 1)) {
-      throw fail(Code::kInput, "{}: value: found \"{}\", need 0 to 1", row.at, text);
-    }
-    if (found == judged.end()) {
-      ++missing;
+};
+
+double gold_value(const TableRow& row) {
+  const std::string& text = row.cells.at("value");
+  char* end = nullptr;
+  const double value = std::strtod(text.c_str(), &end);
+  if (!text.empty() && *end == '\0' && value >= 0 && value <= 1) return value;
+  throw fail(Code::kInput, "{}: value: found \"{}\", need 0 to 1", row.at, text);
+}
+
+Compared compare_with_gold(const Judged& judged, const std::string& file, double pass) {
+  Compared out;
+  for (const TableRow& row : read_table(file, {"item", "value"}, {"note"}).rows) {
+    const double gold = gold_value(row);
+    const auto found = judged.values.find(row.cells.at("item"));
+    if (found == judged.values.end()) {
+      ++out.missing;
       continue;
     }
-    ours.push_back(class_of(found->second));
-    theirs.push_back(class_of(gold));
-    equal += ours.back() == theirs.back() ? 1 : 0;
-    const bool yes = found->second >= options.pass, gold_yes = gold >= options.pass;
-    ++(gold_yes ? (yes ? slice.yes_yes : slice.yes_no) : (yes ? slice.no_yes : slice.no_no));
+    out.ours.push_back(judged.class_of(found->second));
+    out.theirs.push_back(judged.class_of(gold));
+    out.equal += out.ours.back() == out.theirs.back() ? 1 : 0;
+    Confusion& slice = out.slice;
+    const bool yes = found->second >= pass;
+    ++(gold >= pass ? (yes ? slice.yes_yes : slice.yes_no) : (yes ? slice.no_yes : slice.no_no));
   }
-  if (ours.empty()) {
+  return out;
+}
+
+Json agreement_json(const Judged& judged, const Compared& both, double pass) {
+  const auto count = static_cast<int64_t>(both.ours.size());
+  const double rate = judged.rate(pass);
+  const auto corrected =
+      corrected_rate(rate, static_cast<int64_t>(judged.values.size()), both.slice);
+  const auto k = kappa(both.ours, both.theirs, judged.classes(), !judged.pairs);
+  return {{"gold", count + both.missing},
+          {"compared", count},
+          {"not_judged", both.missing},
+          {"kappa", k ? Json(*k) : Json()},
+          {"kappa_weights", judged.pairs ? "none" : "quadratic"},
+          {"equal", static_cast<double>(both.equal) / static_cast<double>(count)},
+          {"pass", pass},
+          {"judged_rate", rate},
+          {"corrected_rate", corrected ? Json(corrected->value) : Json()},
+          {"corrected_low", corrected ? Json(corrected->interval->low) : Json()},
+          {"corrected_high", corrected ? Json(corrected->interval->high) : Json()},
+          {"slice",
+           {{"both_pass", both.slice.yes_yes},
+            {"gold_only", both.slice.yes_no},
+            {"judge_only", both.slice.no_yes},
+            {"neither", both.slice.no_no}}}};
+}
+
+// The judged outcomes of a run beside the gold labels of some of its items.
+int judge_agree(const Options& options) {
+  const Judged judged = judged_values(options.run);
+  const Compared both = compare_with_gold(judged, options.gold, options.pass);
+  if (both.ours.empty()) {
     throw fail(Code::kUsage, "{}: none of its items is judged in {}", options.gold, options.run);
   }
-  int64_t passed = 0;
-  for (const double value : all) passed += value >= options.pass ? 1 : 0;
-  const double rate = static_cast<double>(passed) / static_cast<double>(all.size());
-  const auto corrected = corrected_rate(rate, static_cast<int64_t>(all.size()), slice);
-  const auto k = kappa(ours, theirs, classes, !pairs);
-  const auto maybe = [](const std::optional<double>& v) { return v ? Json(*v) : Json(); };
-  const Json out = {{"gold", ours.size() + static_cast<size_t>(missing)},
-                    {"compared", ours.size()},
-                    {"not_judged", missing},
-                    {"kappa", maybe(k)},
-                    {"kappa_weights", pairs ? "none" : "quadratic"},
-                    {"equal", static_cast<double>(equal) / static_cast<double>(ours.size())},
-                    {"pass", options.pass},
-                    {"judged_rate", rate},
-                    {"corrected_rate", corrected ? Json(corrected->value) : Json()},
-                    {"corrected_low", corrected ? Json(corrected->interval->low) : Json()},
-                    {"corrected_high", corrected ? Json(corrected->interval->high) : Json()},
-                    {"slice",
-                     {{"both_pass", slice.yes_yes},
-                      {"gold_only", slice.yes_no},
-                      {"judge_only", slice.no_yes},
-                      {"neither", slice.no_no}}}};
+  const Json out = agreement_json(judged, both, options.pass);
   if (options.json) {
     write_json_line(out);
     return 0;
   }
-  const auto shown = [](const Json& v) {
-    return v.is_null() ? std::string("n/a") : fmt::format("{:.4f}", v.get<double>());
+  const auto shown = [&](const char* key) {
+    return out[key].is_null() ? std::string("n/a") : fmt::format("{:.4f}", out[key].get<double>());
   };
   fmt::print(
-      "{} gold items, {} compared, {} without a verdict\nkappa ({}) {}  equal {}\nrate of {} and "
-      "more: judged {}, corrected {} [{}, {}]\n",
+      "{} gold items, {} compared, {} without a verdict\nkappa (weights: {}) {}  equal {}\nrate of "
+      "{} and more: judged {}, corrected {} [{}, {}]\n",
       out["gold"].get<int64_t>(),
-      ours.size(),
-      missing,
-      pairs ? "unweighted" : "quadratic",
-      shown(out["kappa"]),
-      shown(out["equal"]),
+      out["compared"].get<int64_t>(),
+      both.missing,
+      out["kappa_weights"].get<std::string>(),
+      shown("kappa"),
+      shown("equal"),
       options.pass,
-      shown(out["judged_rate"]),
-      shown(out["corrected_rate"]),
-      shown(out["corrected_low"]),
-      shown(out["corrected_high"]));
+      shown("judged_rate"),
+      shown("corrected_rate"),
+      shown("corrected_low"),
+      shown("corrected_high"));
   return 0;
 }
 

@@ -49,6 +49,37 @@ Json letter_rows(const std::vector<Letter>& letters, double asked, Json& spread)
   return rows;
 }
 
+// The questions that are scored in every order, counted up.
+struct Count {
+  explicit Count(size_t order_count) : orders(order_count), hits(orders), letters(orders) {}
+
+  void add(const Orders& asked) {
+    ++questions;
+    size_t right_orders = 0;
+    for (const auto& [order, record] : asked) {
+      const bool hit = right(*record);
+      right_orders += hit ? 1 : 0;
+      hits[order] += hit ? 1 : 0;
+      const auto chosen = static_cast<size_t>(std::get<Scored>(record->outcome).choice);
+      const auto gold = static_cast<size_t>(record->gold);
+      if (chosen < orders) ++letters[chosen].chosen;
+      if (gold >= orders) continue;
+      ++letters[gold].gold;
+      letters[gold].hit += hit ? 1 : 0;
+    }
+    all += right_orders == orders ? 1 : 0;
+    if (orders < 2) return;
+    const double first = right(*asked.at(0)) ? 1 : 0;
+    gains.push_back(first -
+                    (static_cast<double>(right_orders) - first) / static_cast<double>(orders - 1));
+  }
+
+  size_t orders;
+  std::vector<double> hits, gains;
+  std::vector<Letter> letters;
+  int64_t questions = 0, all = 0;
+};
+
 }  // namespace
 
 Json robustness_results(const std::vector<const ItemRecord*>& records) {
@@ -61,54 +92,33 @@ Json robustness_results(const std::vector<const ItemRecord*>& records) {
       questions[{record->subject, record->row}][order] = record;
     }
   }
-  std::vector<double> hits(orders), gains;
-  std::vector<Letter> letters(orders);
-  int64_t count = 0, all = 0;
+  Count count(orders);
   for (const auto& [question, asked] : questions) {
-    if (asked.size() != orders) continue;
-    ++count;
-    double others = 0;
-    bool every = true;
-    for (const auto& [order, record] : asked) {
-      const bool hit = right(*record);
-      every = every && hit;
-      hits[order] += hit ? 1 : 0;
-      others += order > 0 && hit ? 1 : 0;
-      const auto chosen = static_cast<size_t>(std::get<Scored>(record->outcome).choice);
-      const auto gold = static_cast<size_t>(record->gold);
-      if (chosen < orders) ++letters[chosen].chosen;
-      if (gold >= orders) continue;
-      ++letters[gold].gold;
-      letters[gold].hit += hit ? 1 : 0;
-    }
-    all += every ? 1 : 0;
-    if (orders > 1) {
-      gains.push_back((right(*asked.at(0)) ? 1 : 0) - others / static_cast<double>(orders - 1));
-    }
+    if (asked.size() == orders) count.add(asked);
   }
-  const auto n = static_cast<double>(count);
+  const auto n = static_cast<double>(count.questions);
   Json by_order = Json::array();
   double sum = 0;
-  for (const double hit : hits) {
+  for (const double hit : count.hits) {
     by_order.push_back(ratio(hit, n));
     sum += hit;
   }
   Json spread;
-  Json rows = letter_rows(letters, n * static_cast<double>(orders), spread);
-  const std::optional<MeanEstimate> gain = mean(gains);
+  Json rows = letter_rows(count.letters, n * static_cast<double>(orders), spread);
+  const std::optional<MeanEstimate> gain = mean(count.gains);
   Json gain_json = {
       {"value", gain ? Json(gain->value) : Json()}, {"low", nullptr}, {"high", nullptr}};
   if (gain && gain->interval) {
     gain_json["low"] = gain->interval->low;
     gain_json["high"] = gain->interval->high;
   }
-  return {{"questions", count},
+  return {{"questions", count.questions},
           {"orders", orders},
-          {"canonical", ratio(hits[0], n)},
+          {"canonical", ratio(count.hits[0], n)},
           {"by_order", by_order},
           {"mean", ratio(sum, n * static_cast<double>(orders))},
-          {"worst", ratio(*std::min_element(hits.begin(), hits.end()), n)},
-          {"all_right", ratio(static_cast<double>(all), n)},
+          {"worst", ratio(*std::min_element(count.hits.begin(), count.hits.end()), n)},
+          {"all_right", ratio(static_cast<double>(count.all), n)},
           {"letters", std::move(rows)},
           {"letter_spread", std::move(spread)},
           {"canonical_gain", std::move(gain_json)}};
