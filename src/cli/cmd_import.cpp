@@ -11,6 +11,7 @@
 #include "cli/talk.h"
 #include "suite/exam.h"
 #include "suite/import_samples.h"
+#include "suite/import_task.h"
 
 namespace keju {
 namespace {
@@ -18,7 +19,7 @@ namespace {
 using std::filesystem::path;
 
 struct ImportCommand {
-  std::string file, out, name;
+  std::string file, out, name, rows;
   bool json = false;
 };
 
@@ -66,6 +67,30 @@ int import_samples(const ImportCommand& command) {
   return 0;
 }
 
+int import_task(const ImportCommand& command) {
+  const ImportedTask made = import_lm_eval_task(command.file, command.rows, command.name);
+  if (made.name.empty() || made.name.front() == '.' || made.name.find('/') != std::string::npos) {
+    throw fail(Code::kUsage, "--name: found \"{}\", need a plain name", made.name);
+  }
+  const path out(command.out);
+  std::filesystem::create_directories(out / made.name);
+  write_file_atomically(out / (made.name + ".yaml"), made.suite);
+  write_file_atomically(out / made.name / "dataset.yaml", made.card);
+  for (const auto& [split, rows] : made.rows) {
+    write_file_atomically(out / made.name / (split + ".jsonl"), rows);
+  }
+  // What was written must be what the program reads.
+  ExamOptions options;
+  options.suite = (out / (made.name + ".yaml")).string();
+  const auto exam = Exam::open(options);
+  if (command.json) {
+    write_json_line({{"suite", options.suite}, {"items", exam->size()}});
+  } else {
+    fmt::print("{}: {} items\n", options.suite, exam->size());
+  }
+  return 0;
+}
+
 }  // namespace
 
 void add_import(CLI::App& app, Action& action) {
@@ -81,6 +106,15 @@ void add_import(CLI::App& app, Action& action) {
   samples->add_option("--out,-o", options->out, "Folder for NAME.yaml and NAME/")->required();
   samples->add_option("--name", options->name, "Name of the suite; default the task's");
   samples->add_flag("--json", options->json, "One JSON object");
+  CLI::App* task = command->add_subcommand(
+      "lm-eval", "A suite of a task file (YAML) of lm-eval and its documents");
+  task->add_option("file", options->file, "Task file")->required();
+  task->add_option("--rows", options->rows, "Folder with SPLIT.jsonl, a document a line")
+      ->required();
+  task->add_option("--out,-o", options->out, "Folder for NAME.yaml and NAME/")->required();
+  task->add_option("--name", options->name, "Name of the suite; default the task's");
+  task->add_flag("--json", options->json, "One JSON object");
+  task->callback([=, &action] { action = [=] { return import_task(*options); }; });
   samples->callback([=, &action] { action = [=] { return import_samples(*options); }; });
 }
 

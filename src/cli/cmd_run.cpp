@@ -63,7 +63,9 @@ class AllItems : public RequestSource {
       item_ = 0;
     }
     if (exam_ == exams_.size()) return std::nullopt;
-    std::vector<Request> requests = make_requests(*exams_[exam_], exams_[exam_]->item(item_));
+    ExamItem item = exams_[exam_]->item(item_);
+    item.answers.resize(item.turns.empty() ? 0 : item.turns.size() - 1);  // not yet known
+    std::vector<Request> requests = make_requests(*exams_[exam_], std::move(item));
     Request request = std::move(requests.at(part_));
     if (++part_ == requests.size()) {
       part_ = 0;

@@ -124,17 +124,7 @@ std::string difference(const StoredItem& stored,
       return "the paper has another answer";
   }
   if (bits(stored.record.response) != bits(response)) return "other log-probs or text";
-  ExamItem item;
-  item.id = stored.record.item;
-  item.subject = stored.record.subject;
-  item.row = stored.record.row;
-  item.prompt = stored.prompt;
-  item.continuations = stored.continuations;
-  item.options = stored.options;
-  item.aliases = stored.aliases;
-  item.gold = stored.record.gold;
-  item.answer = stored.record.answer;
-  item.doc = stored.doc;
+  const ExamItem item = exam_item(stored);
   if (bits(stored.record.outcome) != bits(score_item(item, manifest.protocol, response)))
     return "scored otherwise";
   return "";
@@ -150,13 +140,7 @@ std::vector<std::pair<std::string, std::string>> compute_again(
   std::vector<size_t> owners;  // by request id: the item's place
   for (const StoredItem& stored : items) {
     const ExamManifest& exam = exams.at(stored.record.exam);
-    ExamItem item;
-    item.id = stored.record.item;
-    item.subject = stored.record.subject;
-    item.prompt = stored.prompt;
-    item.continuations = stored.continuations;
-    item.sample = sample_of(stored.record.item);
-    for (Request& request : make_requests(exam.suite, exam.protocol, std::move(item))) {
+    for (Request& request : make_requests(exam.suite, exam.protocol, exam_item(stored))) {
       request.id = requests.size();
       requests.push_back(std::move(request));
       owners.push_back(static_cast<size_t>(&stored - items.data()));

@@ -30,6 +30,8 @@ void add_import(CLI::App& app, Action& action);
 void add_compare(CLI::App& app, Action& action);
 void add_gate(CLI::App& app, Action& action);
 void add_history(CLI::App& app, Action& action);
+void add_judge(CLI::App& app, Action& action);
+void add_rescore(CLI::App& app, Action& action);
 void add_verify(CLI::App& app, Action& action);
 void add_doctor(CLI::App& app, Action& action);
 

@@ -25,6 +25,10 @@ void add_exam_options(CLI::App& app, ExamChoice& choice) {
       ->check(CLI::PositiveNumber);
   app.add_option("--temperature", choice.temperature, "Of generation; default the protocol's own");
   app.add_flag("--chat", choice.chat, "Generation in the model's own chat template");
+  app.add_flag(
+      "--cyclic",
+      choice.cyclic,
+      "Each question in every rotation of its options: mean, worst, all right, letter bias");
 }
 
 std::vector<std::unique_ptr<Exam>> open_exams(const ExamChoice& choice) {
@@ -42,6 +46,7 @@ std::vector<std::unique_ptr<Exam>> open_exams(const ExamChoice& choice) {
       options.samples = choice.samples;
       options.temperature = choice.temperature;
       if (choice.chat) options.chat = true;
+      options.cyclic = choice.cyclic;
       exams.push_back(Exam::open(options));
     }
   }

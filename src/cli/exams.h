@@ -20,6 +20,7 @@ struct ExamChoice {
   std::optional<int64_t> limit, samples;
   std::optional<double> temperature;
   bool chat = false;
+  bool cyclic = false;
 };
 
 void add_exam_options(CLI::App& app, ExamChoice& choice);

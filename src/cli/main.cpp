@@ -12,24 +12,9 @@ namespace keju {
 namespace {
 
 constexpr AddCommand kCommands[] = {
-    add_run,
-    add_report,
-    add_bench,
-    add_suites,
-    add_data,
-    add_inspect,
-    add_tokenize,
-    add_logprobs,
-    add_render,
-    add_generate,
-    add_extract,
-    add_export,
-    add_import,
-    add_verify,
-    add_compare,
-    add_gate,
-    add_history,
-    add_doctor,
+    add_run,      add_report, add_bench,    add_suites,  add_data,    add_inspect, add_tokenize,
+    add_logprobs, add_render, add_generate, add_extract, add_export,  add_import,  add_judge,
+    add_rescore,  add_verify, add_compare,  add_gate,    add_history, add_doctor,
 };
 
 int run_program(int argc, char** argv) {

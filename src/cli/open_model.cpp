@@ -52,8 +52,8 @@ std::unique_ptr<Backend> open_cuda_backend(const ModelOptions& options) {
 
 }  // namespace
 
-void add_model_options(CLI::App& app, ModelOptions& options, Need need) {
-  CLI::Option* model = app.add_option("--model,-m",
+void add_model_options(CLI::App& app, ModelOptions& options, Need need, const std::string& name) {
+  CLI::Option* model = app.add_option(name,
                                       options.model,
                                       "Checkpoint: a folder, a .gguf or .safetensors file, "
                                       "hf:ORG/NAME, modelscope:ORG/NAME or ollama:NAME");

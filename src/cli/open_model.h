@@ -26,7 +26,10 @@ struct ModelOptions {
 };
 
 enum class Need { kModel, kOptionalModel };
-void add_model_options(CLI::App& app, ModelOptions& options, Need need = Need::kModel);
+void add_model_options(CLI::App& app,
+                       ModelOptions& options,
+                       Need need = Need::kModel,
+                       const std::string& name = "--model,-m");
 
 // A model with what it stands on, in the order of their lives.
 struct OpenedModel {

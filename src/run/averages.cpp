@@ -5,6 +5,7 @@
 #include <map>
 
 #include "base/error.h"
+#include "run/robustness.h"
 #include "run/samples.h"
 #include "score/code_tests.h"
 #include "score/metrics.h"
@@ -171,6 +172,87 @@ ExamScore scores_of(const ExamManifest& exam,
   return aggregate(exam.subjects, exam.categories, exam.protocol, exam.chance, items);
 }
 
+// Every value again without the items that the errata name; null where there are no errata.
+void add_without_errata(const ExamManifest& exam,
+                        const std::vector<const ItemRecord*>& records,
+                        const std::set<std::string>& errata,
+                        Json& out) {
+  out["without_errata"] = nullptr;
+  for (Json& row : out["categories"]) row["without_errata"] = nullptr;
+  for (Json& row : out["subjects"]) row["without_errata"] = nullptr;
+  if (errata.empty()) return;
+  const auto listed = [&](const ItemRecord& record) { return errata.count(record.item) > 0; };
+  const auto count = std::count_if(
+      records.begin(), records.end(), [&](const ItemRecord* record) { return listed(*record); });
+  const ExamScore score =
+      scores_of(exam, records, [&](const ItemRecord& record) { return !listed(record); });
+  const bool macro = exam.protocol.average == Average::kMacro;
+  out["without_errata"] = {
+      {"items_left_out", count},
+      {"score", estimate_json(macro ? score.overall.macro : score.overall.micro)},
+      {"micro", estimate_json(score.overall.micro)},
+      {"macro", estimate_json(score.overall.macro)}};
+  for (size_t i = 0; i < score.categories.size(); ++i) {
+    out["categories"][i]["without_errata"] = {
+        {"micro", estimate_json(score.categories[i].second.micro)},
+        {"macro", estimate_json(score.categories[i].second.macro)}};
+  }
+  for (size_t i = 0; i < score.subjects.size(); ++i) {
+    out["subjects"][i]["without_errata"] = estimate_json(score.subjects[i].score);
+  }
+}
+
+// Shares against the bounds that the suite asks for. `met` goes by the share itself; `sure` says
+// whether the whole interval lies on one side of the bound.
+Json threshold_rows(const ExamManifest& exam, const ExamScore& score) {
+  Json rows = Json::array();
+  for (const Threshold& threshold : exam.protocol.thresholds) {
+    const auto subject =
+        std::find_if(score.subjects.begin(), score.subjects.end(), [&](const SubjectScore& each) {
+          return each.subject == threshold.subject;
+        });
+    if (subject == score.subjects.end()) continue;  // not asked in this run
+    std::optional<MeanEstimate> share = subject->score;
+    if (share && threshold.of == Threshold::Of::kWrong) {
+      share->value = 1 - share->value;
+      if (share->interval)
+        share->interval = Interval{1 - share->interval->high, 1 - share->interval->low};
+    }
+    const auto meets = [&](double value) {
+      return threshold.at_least ? value >= threshold.bound : value <= threshold.bound;
+    };
+    Json row = {{"subject", threshold.subject},
+                {"zh", threshold.name_zh},
+                {"en", threshold.name_en},
+                {"of", threshold.of == Threshold::Of::kRight ? "right" : "wrong"},
+                {"at_least", threshold.at_least ? Json(threshold.bound) : Json()},
+                {"at_most", threshold.at_least ? Json() : Json(threshold.bound)},
+                {"unread", subject->counts.unread},
+                {"met", share ? Json(meets(share->value)) : Json()},
+                {"sure", nullptr}};
+    if (share && share->interval) {
+      row["sure"] = meets(share->interval->low) == meets(share->interval->high);
+    }
+    row.update(estimate_json(share));
+    rows.push_back(std::move(row));
+  }
+  return rows;
+}
+
+// AlignBench's total is the mean of its two categories, each the mean of its subjects.
+void add_judged(const ExamManifest& exam, const ExamScore& score, Json& out) {
+  out["judged"] = exam.judged;
+  if (exam.judged.is_null()) return;
+  double sum = 0;
+  bool all = !score.categories.empty();
+  for (const auto& [category, averages] : score.categories) {
+    all = all && averages.macro.has_value();
+    if (all) sum += averages.macro->value;
+  }
+  out["judged"]["mean_of_categories"] =
+      all ? Json(sum / static_cast<double>(score.categories.size())) : Json();
+}
+
 void describe_exam(const ExamManifest& exam, Json& out) {
   const Protocol& protocol = exam.protocol;
   out["key"] = exam.key;
@@ -216,6 +298,7 @@ Json to_json(const ItemCounts& counts) {
 
 Json exam_results(const ExamManifest& exam,
                   const std::vector<const ItemRecord*>& records,
+                  const std::set<std::string>& errata,
                   const std::string& where) {
   const SubjectIndex subjects = check_records(exam, records, where);
   const int64_t samples = exam.protocol.generate.samples;
@@ -258,9 +341,16 @@ Json exam_results(const ExamManifest& exam,
   out["cap_hits"] =
       generate ? Json(count([](const ItemRecord* r) { return hit_cap(*r); })) : Json();
   out["truncated_items"] = count([](const ItemRecord* r) { return truncated_tokens(*r) > 0; });
-  out["option_token_ids"] = choose ? option_token_ids(subjects, records) : Json::array();
+  out["private"] = exam.protocol.private_items;
+  out["thresholds"] = threshold_rows(exam, score);
+  // Ids spell the options' texts.
+  out["option_token_ids"] =
+      choose && !exam.protocol.private_items ? option_token_ids(subjects, records) : Json::array();
   out["categories"] = category_rows(exam, score);
   out["subjects"] = subject_rows(exam, score);
+  add_without_errata(exam, records, errata, out);
+  add_judged(exam, score, out);
+  out["robustness"] = exam.protocol.cyclic && choose ? robustness_results(records) : Json();
   return out;
 }
 

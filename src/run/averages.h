@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -22,9 +23,11 @@ struct ItemCounts {
 Json to_json(const ItemCounts& counts);
 
 // results.json of one exam: averages, intervals, counts. `records` are that exam's, in any order.
+// Where `errata` names items, every value stands a second time without them (`without_errata`).
 // Errors: Error(kInput) if they name a subject that the exam lacks, or are more than it has.
 Json exam_results(const ExamManifest& exam,
                   const std::vector<const ItemRecord*>& records,
+                  const std::set<std::string>& errata,
                   const std::string& where);
 
 }  // namespace keju

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: MIT
 #include "run/export.h"
 
+#include <set>
+
 #include "base/error.h"
 #include "base/json.h"
 #include "base/mapped_file.h"
 #include "run/csv_cell.h"
+#include "run/manifest.h"
 #include "run/store.h"
 
 namespace keju {
@@ -43,7 +46,40 @@ CsvOutcome describe(const Outcome& outcome) {
   return {"failed", "", "", "", std::get<Failed>(outcome).error};
 }
 
+std::set<std::string> private_exam_keys(const std::filesystem::path& run) {
+  std::set<std::string> keys;
+  for (const ExamManifest& exam : manifest_exams(read_manifest(run), (run / "run.json").string())) {
+    if (exam.protocol.private_items) keys.insert(exam.key);
+  }
+  return keys;
+}
+
+// Leaves of a private item its id, its value and the hash of its prompt.
+void withhold(ItemRecord& record) {
+  constexpr const char* kWithheld = "withheld: private suite";
+  record.gold = -1;
+  record.answer.clear();
+  if (auto* scored = std::get_if<Scored>(&record.outcome)) {
+    scored->choice = -1;
+    scored->extracted.clear();
+  } else if (auto* failed = std::get_if<Failed>(&record.outcome)) {
+    failed->error = kWithheld;
+  }
+  record.response.error = kWithheld;
+}
+
 }  // namespace
+
+void refuse_private(const std::filesystem::path& run, std::string_view what) {
+  const std::set<std::string> keys = private_exam_keys(run);
+  if (keys.empty()) return;
+  throw fail(Code::kUsage,
+             "{}: {}: found the private suite {}, whose items and outputs stay in the run. Use "
+             "--format csv, which leaves them out",
+             run.string(),
+             what,
+             *keys.begin());
+}
 
 const std::vector<std::string>& export_formats() {
   static const std::vector<std::string> kFormats = {"ceval-submission", "csv", "lm-eval"};
@@ -55,7 +91,10 @@ std::vector<std::filesystem::path> export_run(const std::filesystem::path& run,
                                               const std::filesystem::path& out) {
   if (format == "ceval-submission") return export_ceval_submission(run, out);
   if (format == "csv") return export_csv(run, out);
-  if (format == "lm-eval") return export_lm_eval(run, out);
+  if (format == "lm-eval") {
+    refuse_private(run, "export");
+    return export_lm_eval(run, out);
+  }
   throw fail(Code::kUsage,
              "export: unknown format \"{}\"{}",
              format,
@@ -67,7 +106,9 @@ std::vector<std::filesystem::path> export_csv(const std::filesystem::path& run,
   std::string text =
       "exam,item,subject,row,status,value,choice,gold,answer,extracted,reason,logprobs,output,"
       "finish,output_tokens,prompt_sha256\n";
-  for (const ItemRecord& record : read_records(run)) {
+  const std::set<std::string> private_exams = private_exam_keys(run);
+  for (ItemRecord& record : read_records(run)) {
+    if (private_exams.count(record.exam) > 0) withhold(record);
     const CsvOutcome outcome = describe(record.outcome);
     const bool answered = record.response.error.empty();
     const auto* generated = std::get_if<GenerateResult>(&record.response.what);

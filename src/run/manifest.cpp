@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "run/manifest.h"
 
+#include <algorithm>
 #include <array>
 #include <unordered_set>
 
@@ -18,6 +19,8 @@ constexpr std::array<std::string_view, 7> kScores = {
 constexpr std::array<std::string_view, 4> kOptionTokens = {
     "retokenize", "separate", "separate_last", "vocabulary_entry"};
 constexpr std::array<std::string_view, 2> kAverages = {"micro", "macro"};
+constexpr std::array<std::string_view, 2> kReads = {"score_map", "rating"};
+constexpr std::array<std::string_view, 2> kShares = {"right", "wrong"};
 
 template <typename Enum, size_t N>
 Enum parse_name(const std::array<std::string_view, N>& names,
@@ -31,7 +34,50 @@ Enum parse_name(const std::array<std::string_view, N>& names,
   throw fail(Code::kInput, "{}: {}: found unknown \"{}\"", where, key, text);
 }
 
+Json to_json(const Threshold& threshold) {
+  return {{"subject", threshold.subject},
+          {"of", kShares[static_cast<size_t>(threshold.of)]},
+          {threshold.at_least ? "at_least" : "at_most", threshold.bound},
+          {"zh", threshold.name_zh},
+          {"en", threshold.name_en}};
+}
+
+Threshold threshold_from_json(const Json& json, std::string_view where) {
+  Threshold threshold;
+  threshold.subject = string_member(json, "subject", where);
+  threshold.of = parse_name<Threshold::Of>(kShares, json, "of", where);
+  threshold.at_least = json.contains("at_least");
+  threshold.bound = number_member(json, threshold.at_least ? "at_least" : "at_most", where);
+  threshold.name_zh = string_member(json, "zh", where);
+  threshold.name_en = string_member(json, "en", where);
+  return threshold;
+}
+
+Json to_json(const JudgeRules& judge) {
+  return {{"rubric", judge.rubric},
+          {"pairwise", judge.pairwise},
+          {"read", kReads[static_cast<size_t>(judge.read)]},
+          {"total", judge.total},
+          {"lowest", judge.lowest},
+          {"highest", judge.highest},
+          {"max_tokens", judge.max_tokens}};
+}
+
+JudgeRules judge_from_json(const Json& json, std::string_view where) {
+  JudgeRules judge;
+  judge.rubric = string_member(json, "rubric", where);
+  judge.pairwise = string_member(json, "pairwise", where);
+  judge.read = parse_name<JudgeRules::Read>(kReads, json, "read", where);
+  judge.total = string_member(json, "total", where);
+  judge.lowest = number_member(json, "lowest", where);
+  judge.highest = number_member(json, "highest", where);
+  judge.max_tokens = int_member(json, "max_tokens", where);
+  return judge;
+}
+
 Json to_json(const Protocol& protocol) {
+  Json thresholds = Json::array();
+  for (const Threshold& threshold : protocol.thresholds) thresholds.push_back(to_json(threshold));
   Json also = Json::array();
   for (const ChoiceScore score : protocol.also) also.push_back(name(score));
   return {{"id", protocol.id},
@@ -54,7 +100,11 @@ Json to_json(const Protocol& protocol) {
           {"system", protocol.generate.system},
           {"prefill", protocol.generate.prefill},
           {"own_contexts", protocol.own_contexts},
-          {"unconditional", protocol.unconditional}};
+          {"unconditional", protocol.unconditional},
+          {"thresholds", std::move(thresholds)},
+          {"private", protocol.private_items},
+          {"cyclic", protocol.cyclic},
+          {"judge", protocol.judge ? to_json(*protocol.judge) : Json()}};
 }
 
 std::vector<std::string> strings(const Json& object, std::string_view key, std::string_view where) {
@@ -94,6 +144,17 @@ Protocol protocol_from_json(const Json& json, std::string_view where) {
     protocol.generate.prefill = string_member(json, "prefill", where);
     protocol.own_contexts = member(json, "own_contexts", where).get<bool>();
     protocol.unconditional = string_member(json, "unconditional", where);
+  }
+  // Runs of earlier versions have none of these.
+  protocol.private_items = json.value("private", false);
+  protocol.cyclic = json.value("cyclic", false);
+  if (json.contains("judge") && !json["judge"].is_null()) {
+    protocol.judge = judge_from_json(json["judge"], where);
+  }
+  if (json.contains("thresholds")) {
+    for (const Json& one : json["thresholds"]) {
+      protocol.thresholds.push_back(threshold_from_json(one, where));
+    }
   }
   return protocol;
 }
@@ -241,6 +302,7 @@ ExamManifest exam_from_json(const Json& json, const std::string& where) {
   exam.items = int_member(json, "items", where);
   exam.item_set = string_member(json, "item_set", where);
   exam.first_prompt_sha256 = string_member(json, "first_prompt_sha256", where);
+  if (json.contains("judged")) exam.judged = json["judged"];
   return exam;
 }
 
@@ -248,6 +310,11 @@ ExamManifest exam_from_json(const Json& json, const std::string& where) {
 
 std::string_view name(Task task) { return kTasks[static_cast<size_t>(task)]; }
 std::string_view name(ChoiceScore score) { return kScores[static_cast<size_t>(score)]; }
+std::optional<ChoiceScore> choice_score(std::string_view name) {
+  const auto found = std::find(kScores.begin(), kScores.end(), name);
+  if (found == kScores.end()) return std::nullopt;
+  return static_cast<ChoiceScore>(found - kScores.begin());
+}
 std::string_view name(OptionToken token) { return kOptionTokens[static_cast<size_t>(token)]; }
 
 Json make_manifest(const ModelFacts& facts,

@@ -35,6 +35,7 @@ struct ExamManifest {
   int64_t items = 0;
   std::string item_set;  // sha256 over ids and prompts, in order: what was asked
   std::string first_prompt_sha256;
+  Json judged;  // of a judged run: who judged, by what, how many verdicts; else null
 };
 
 // Renders every item once: the prompts are part of a run's identity. Errors: Error(kInput) where
@@ -53,6 +54,8 @@ std::vector<ExamManifest> manifest_exams(const Json& manifest, const std::string
 
 std::string_view name(Task task);          // "choose", "generate", "perplexity"
 std::string_view name(ChoiceScore score);  // "sum", "per_char", …
+// The rule that a name stands for; none for an unknown one.
+std::optional<ChoiceScore> choice_score(std::string_view name);
 std::string_view name(OptionToken token);  // "retokenize", …
 
 }  // namespace keju

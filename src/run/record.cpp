@@ -12,9 +12,15 @@
 namespace keju {
 
 std::string exam_key(const Exam& exam) {
-  std::string key = fmt::format("{}:{}:{}shot", exam.protocol().id, exam.split(), exam.shots());
-  const GenerateSettings& generate = exam.protocol().generate;
-  if (generate.samples > 1) key += fmt::format(":{}samples", generate.samples);
+  return exam_key(exam.protocol().id, exam.split(), exam.shots(), exam.protocol().generate.samples);
+}
+
+std::string exam_key(const std::string& protocol_id,
+                     const std::string& split,
+                     int64_t shots,
+                     int64_t samples) {
+  std::string key = fmt::format("{}:{}:{}shot", protocol_id, split, shots);
+  if (samples > 1) key += fmt::format(":{}samples", samples);
   return key;
 }
 

@@ -28,6 +28,10 @@ struct ItemRecord {
 
 // Names a suite under a protocol, split and number of shots inside a run.
 std::string exam_key(const Exam& exam);
+std::string exam_key(const std::string& protocol_id,
+                     const std::string& split,
+                     int64_t shots,
+                     int64_t samples);
 
 // Which of an item's samples an id names ("…/12#3": 3); 0 where an item is asked once.
 int64_t sample_of(const std::string& item_id);

@@ -36,7 +36,14 @@ Prompt text_prompt(std::string text) {
 
 GenerateRequest generation(const GenerateSettings& settings, ExamItem item) {
   GenerateRequest generate;
-  if (settings.chat) {
+  if (!item.turns.empty()) {
+    KEJU_CHECK(item.answers.size() + 1 == item.turns.size(), "a turn without the answers before");
+    if (!settings.system.empty()) generate.prompt.chat.push_back({"system", settings.system});
+    for (size_t i = 0; i < item.turns.size(); ++i) {
+      if (i > 0) generate.prompt.chat.push_back({"assistant", std::move(item.answers[i - 1])});
+      generate.prompt.chat.push_back({"user", std::move(item.turns[i])});
+    }
+  } else if (settings.chat) {
     if (!settings.system.empty()) generate.prompt.chat.push_back({"system", settings.system});
     generate.prompt.chat.push_back({"user", std::move(item.prompt)});
     generate.prompt.prefill = settings.prefill;
@@ -45,7 +52,7 @@ GenerateRequest generation(const GenerateSettings& settings, ExamItem item) {
   }
   generate.max_tokens = settings.max_tokens;
   generate.stop = settings.stop;
-  generate.temperature = settings.temperature;
+  generate.temperature = item.temperature.value_or(settings.temperature);
   generate.top_p = settings.top_p;
   generate.sample = item.sample;
   return generate;

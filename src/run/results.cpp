@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/mapped_file.h"
 #include "run/averages.h"
+#include "run/errata.h"
 #include "run/manifest.h"
 #include "run/record.h"
 #include "run/speed.h"
@@ -46,11 +47,12 @@ Json compute_results(const std::filesystem::path& folder) {
   const std::vector<ItemRecord> records = read_records(folder);
   const std::vector<SessionRecord> sessions = read_sessions(folder);
   const ByExam groups = group_by_exam(records, exams, where);
+  const std::set<std::string> errata = errata_items(manifest, where + "/run.json");
 
   Json papers = Json::array();
   Json items = to_json(ItemCounts{});
   for (const ExamManifest& exam : exams) {
-    papers.push_back(exam_results(exam, groups.at(exam.key), where));
+    papers.push_back(exam_results(exam, groups.at(exam.key), errata, where));
     for (auto& [key, value] : items.items()) {
       value = value.get<int64_t>() + count(papers.back()["items"], key.c_str());
     }
@@ -60,6 +62,8 @@ Json compute_results(const std::filesystem::path& folder) {
   return {{"schema", kResultsSchema},
           {"digest", run_digest(records)},
           {"complete", complete},
+          {"parent", manifest.contains("parent") ? manifest["parent"] : Json()},
+          {"errata", manifest.contains("errata") ? manifest["errata"] : Json()},
           {"model", model},
           {"items", std::move(items)},
           {"tokens", token_results(sessions)},

@@ -8,7 +8,6 @@
 
 #include "base/error.h"
 #include "base/mapped_file.h"
-#include "base/sha256.h"
 #include "run/manifest.h"
 #include "run/progress.h"
 #include "run/record.h"
@@ -18,7 +17,6 @@
 #include "run/speed.h"
 #include "run/store.h"
 #include "score/code_tests.h"
-#include "score/outcome.h"
 
 namespace keju {
 namespace {
@@ -29,10 +27,12 @@ using Exams = std::vector<std::unique_ptr<Exam>>;
 // order over all exams, twice, and its part, so that a response finds its item without a table.
 class PendingItems : public RequestSource {
  public:
-  PendingItems(const Exams& exams, RunStore& store, const RunOptions& options) : exams_(exams) {
+  PendingItems(const Exams& exams, RunStore& store, const RunOptions& options)
+      : exams_(exams), store_(store) {
     for (const std::unique_ptr<Exam>& exam : exams) {
       starts_.push_back(total_);
       total_ += exam->size();
+      phases_ = std::max(phases_, exam->turns());
     }
     for (const std::unique_ptr<Exam>& exam : exams) {
       const std::unordered_set<std::string> finished = store.finished(exam_key(*exam));
@@ -44,18 +44,45 @@ class PendingItems : public RequestSource {
     }
   }
 
+  // Later turns of a conversation are asked when the earlier ones are answered: the items are gone
+  // through once for every turn that some exam has.
+  int phases() const { return phases_; }
+  void begin_phase(int phase) {
+    phase_ = phase;
+    next_ = 0;
+  }
+
   std::optional<Request> next() override {
-    while (next_ < total_ && done_[static_cast<size_t>(next_)]) ++next_;
-    if (next_ == total_) return std::nullopt;
-    const auto [exam, index] = place(static_cast<uint64_t>(next_) * kParts);
-    std::vector<Request> requests = make_requests(*exam, exam->item(index));
-    Request request = std::move(requests.at(part_));
-    request.id = static_cast<uint64_t>(next_) * kParts + part_;
-    if (++part_ < requests.size()) return request;
-    part_ = 0;
-    ++next_;
-    ++handed_out_;
-    return request;
+    for (; next_ < total_; ++next_) {
+      if (done_[static_cast<size_t>(next_)]) continue;
+      const auto [exam, index] = place(static_cast<uint64_t>(next_) * kParts);
+      if (index % exam->turns() != phase_) continue;
+      ExamItem item = exam->item(index);
+      std::optional<std::vector<std::string>> answers = answers_before(*exam, index);
+      if (!answers) continue;  // an earlier turn failed: this one stays unfinished
+      item.answers = std::move(*answers);
+      std::vector<Request> requests = make_requests(*exam, std::move(item));
+      Request request = std::move(requests.at(part_));
+      request.id = static_cast<uint64_t>(next_) * kParts + part_;
+      if (++part_ == requests.size()) {
+        part_ = 0;
+        ++next_;
+        ++handed_out_;
+      }
+      return request;
+    }
+    return std::nullopt;
+  }
+
+  // What the model said to the turns before item `index`.
+  std::optional<std::vector<std::string>> answers_before(const Exam& exam, int64_t index) const {
+    std::vector<std::string> answers;
+    for (int64_t turn = index - index % exam.turns(); turn < index; ++turn) {
+      std::optional<std::string> answer = store_.output(exam_key(exam), exam.item(turn).id);
+      if (!answer) return std::nullopt;
+      answers.push_back(std::move(*answer));
+    }
+    return answers;
   }
 
   struct Place {
@@ -98,35 +125,14 @@ class PendingItems : public RequestSource {
  private:
   static constexpr uint64_t kParts = 2;  // ids of an item: as many requests as it can be
   const Exams& exams_;
+  RunStore& store_;
   size_t part_ = 0;
   std::unordered_map<size_t, std::vector<std::optional<Response>>> waiting_;
+  int phases_ = 1, phase_ = 0;
   std::vector<int64_t> starts_;
   std::vector<bool> done_;
   int64_t total_ = 0, resumed_ = 0, next_ = 0, handed_out_ = 0;
 };
-
-StoredItem judge(const Exam& exam, int64_t index, Response response) {
-  ExamItem item = exam.item(index);
-  StoredItem stored;
-  ItemRecord& record = stored.record;
-  record.outcome = response.error.empty() ? score_item(item, exam.protocol(), response)
-                                          : Outcome(Failed{response.error});
-  record.exam = exam_key(exam);
-  record.prompt_hash = sha256_hex(item.prompt);
-  record.item = std::move(item.id);
-  record.subject = std::move(item.subject);
-  record.row = item.row;
-  record.gold = item.gold;
-  record.answer = std::move(item.answer);
-  record.response = std::move(response);
-  stored.position = index;
-  stored.doc = std::move(item.doc);
-  stored.prompt = std::move(item.prompt);
-  stored.continuations = std::move(item.continuations);
-  stored.options = std::move(item.options);
-  stored.aliases = std::move(item.aliases);
-  return stored;
-}
 
 void check_exams(const Exams& exams) {
   if (exams.empty()) throw fail(Code::kUsage, "run: found no suite, need at least one");
@@ -164,7 +170,11 @@ double unix_now_s() {
 class Pass {
  public:
   Pass(LanguageModel& model, const Exams& exams, const RunOptions& options, RunStore& store)
-      : options_(options), store_(store), source_(exams, store, options), meter_(options.progress) {
+      : model_(model),
+        options_(options),
+        store_(store),
+        source_(exams, store, options),
+        meter_(options.progress) {
     record_.id = store.begin_session(options.environment, unix_now_s(), options.load_s);
     session_ = model.start(source_);
   }
@@ -174,6 +184,13 @@ class Pass {
     report(nullptr);
     try {
       examine();
+      for (int phase = 1; phase < source_.phases() && !cancelled(); ++phase) {
+        before_ = sum(before_, session_->stats());
+        session_.reset();
+        source_.begin_phase(phase);
+        session_ = model_.start(source_);
+        examine();
+      }
     } catch (...) {
       keep_finished();
       throw;
@@ -193,8 +210,9 @@ class Pass {
       const auto [exam, index] = source_.place(response->id);
       response = source_.collect(std::move(*response), exam->protocol());
       if (!response) continue;
-      StoredItem item = judge(*exam, index, std::move(*response));
+      StoredItem item = stored_item(*exam, index, std::move(*response));
       item.session = record_.id;
+      if (!item.turns.empty()) item.answers = source_.answers_before(*exam, index).value();
       store_.put(item);
       ++record_.items;
       note();
@@ -215,7 +233,7 @@ class Pass {
   bool cancelled() const { return options_.cancel != nullptr && options_.cancel->load(); }
 
   void note() {
-    record_.stats = session_->stats();
+    record_.stats = sum(before_, session_->stats());
     record_.wall_s = meter_.elapsed_s();
     record_.peak_rss_bytes = peak_rss_bytes();
   }
@@ -230,10 +248,25 @@ class Pass {
     meter_.tell(exam == nullptr ? "" : exam_key(*exam), work, when);
   }
 
+  static SessionStats sum(SessionStats a, const SessionStats& b) {
+    a.tokens_naive += b.tokens_naive;
+    a.tokens_computed += b.tokens_computed;
+    a.prefill_tokens += b.prefill_tokens;
+    a.prefill_s += b.prefill_s;
+    a.decode_tokens += b.decode_tokens;
+    a.decode_s += b.decode_s;
+    a.kv_peak_bytes = std::max(a.kv_peak_bytes, b.kv_peak_bytes);
+    a.tokens_planned += b.tokens_planned;
+    a.tokens_done += b.tokens_done;
+    return a;
+  }
+
+  LanguageModel& model_;
   const RunOptions& options_;
   RunStore& store_;
   PendingItems source_;
   std::unique_ptr<Session> session_;
+  SessionStats before_;  // of the sessions of earlier turns
   SessionRecord record_;
   Meter meter_;
 };

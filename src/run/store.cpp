@@ -70,6 +70,20 @@ std::unordered_set<std::string> RunStore::finished(const std::string& exam) {
   return out;
 }
 
+std::optional<std::string> RunStore::output(const std::string& exam, const std::string& item) {
+  Statement statement(*database_,
+                      "SELECT response FROM items WHERE exam=? AND item=? AND status<>'failed'");
+  statement.bind(exam).bind(item);
+  if (!statement.step()) return std::nullopt;
+  const std::string bytes = statement.bytes(0);
+  Unpacker in(bytes, database_->path().string() + ": item \"" + item + "\"");
+  Response response;
+  unpack(in, response);
+  const auto* generated = std::get_if<GenerateResult>(&response.what);
+  if (generated == nullptr) return std::nullopt;
+  return generated->text;
+}
+
 int64_t RunStore::begin_session(const Json& environment, double started_unix_s, double load_s) {
   Statement statement(*database_,
                       "INSERT INTO sessions (started_unix_s, environment, load_s, wall_s, items, "

@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <unordered_set>
 #include <vector>
@@ -26,7 +27,18 @@ struct StoredItem {
   std::vector<std::string> continuations;
   std::vector<std::string> options;
   std::vector<std::string> aliases;
+  // What else its outcome follows from (see ExamItem).
+  std::vector<int> golds;
+  double weight = 1;
+  std::string extract, compare;
+  std::optional<double> temperature;
+  std::vector<std::string> turns, answers;
+  bool scorable = true;  // false: its store is of a version that did not keep these
 };
+
+// The item as it was asked of a model, and back: what scoring needs is in the store.
+StoredItem stored_item(const Exam& exam, int64_t index, Response response);
+ExamItem exam_item(const StoredItem& stored);
 
 // One process's work on a run, from start to end, cancellation or death.
 struct SessionRecord {
@@ -53,6 +65,9 @@ class RunStore {
 
   // Ids of the items of `exam` that need no computing: all but failed ones.
   std::unordered_set<std::string> finished(const std::string& exam);
+
+  // What was generated for an item; nothing where it is not finished.
+  std::optional<std::string> output(const std::string& exam, const std::string& item);
 
   int64_t begin_session(const Json& environment, double started_unix_s, double load_s);
   void put(const StoredItem& item);

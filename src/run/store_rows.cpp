@@ -160,8 +160,16 @@ void bind_item(Statement& statement, const StoredItem& item) {
   Packer outcome, response;
   pack(outcome, record.outcome);
   pack(response, record.response);
-  const Json lists = {
-      {"continuations", item.continuations}, {"options", item.options}, {"aliases", item.aliases}};
+  const Json lists = {{"continuations", item.continuations},
+                      {"options", item.options},
+                      {"aliases", item.aliases},
+                      {"golds", item.golds},
+                      {"weight", item.weight},
+                      {"extract", item.extract},
+                      {"compare", item.compare},
+                      {"temperature", item.temperature ? Json(*item.temperature) : Json()},
+                      {"turns", item.turns},
+                      {"answers", item.answers}};
   const std::string doc = dump_for_store(item.doc);
   const std::string shown = dump_for_store(lists);
   const Timing& timing = record.response.timing;
@@ -208,6 +216,16 @@ StoredItem read_item(Statement& statement, const std::string& where) {
   item.continuations = strings(lists, "continuations", place);
   item.options = strings(lists, "options", place);
   item.aliases = strings(lists, "aliases", place);
+  item.scorable = lists.contains("turns");
+  if (!item.scorable) return item;
+  for (const Json& gold : member(lists, "golds", place)) item.golds.push_back(gold.get<int>());
+  item.weight = number_member(lists, "weight", place);
+  item.extract = string_member(lists, "extract", place);
+  item.compare = string_member(lists, "compare", place);
+  const Json& temperature = member(lists, "temperature", place);
+  if (temperature.is_number()) item.temperature = temperature.get<double>();
+  item.turns = strings(lists, "turns", place);
+  item.answers = strings(lists, "answers", place);
   return item;
 }
 

@@ -219,6 +219,7 @@ Extraction extract(std::string_view rule,
   if (rule == "boxed") return boxed(folded);
   if (rule == "first_line") return first_line(folded);
   if (rule == "whole_text") return whole_text(folded);
+  if (rule == "refusal") return refusal(folded);
   throw fail(Code::kUsage, "rule: unknown \"{}\"{}", rule, suggestion(rule, extract_rules()));
 }
 

@@ -35,9 +35,11 @@ std::string_view name(Extraction::Status status);  // "extracted", "ambiguous", 
 //   boxed                    the content of the last \boxed{}
 //   first_line, whole_text   as they say, without surrounding white space
 //   raw_text                 the text, byte for byte, and always: programs, whose white space
-//   counts first_capital            OpenCompass first_capital_postprocess: the first upper-case
-//   character answer_letter_colon      EvalScope: the last match of 答案：([A-D]) gsm8k_strict,
-//   gsm8k_flexible, gsm8k_cot_strict
+//   counts refusal                  "refused" or "answered", by what the text says of itself; see
+//                            score/extract_refusal.cpp
+//   first_capital            OpenCompass first_capital_postprocess: the first upper-case character
+//   answer_letter_colon      EvalScope: the last match of 答案：([A-D])
+//   gsm8k_strict, gsm8k_flexible, gsm8k_cot_strict
 //                            lm-evaluation-harness's filters of those tasks, raw
 //   opencompass_last_number  gsm8k_postprocess, raw
 //   capital_letters          every letter of the choices that the text holds

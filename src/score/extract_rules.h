@@ -22,6 +22,7 @@ Extraction final_answer(const FoldedText& text);
 Extraction boxed(const FoldedText& text);
 Extraction first_line(const FoldedText& text);
 Extraction whole_text(const FoldedText& text);
+Extraction refusal(const FoldedText& text);
 
 // Borrowed rules read the original.
 Extraction first_capital(std::string_view text);

@@ -116,6 +116,7 @@ Outcome score_program(const ExamItem& item, const std::string& program) {
 Outcome score_generation(const ExamItem& item,
                          const Protocol& protocol,
                          const GenerateResult& result) {
+  if (protocol.judge.has_value()) return Unscored{"not judged", false, item.weight};
   if (item.answer.empty()) return Unscored{"no label", false, item.weight};
   const std::string& by = item.extract.empty() ? protocol.extract : item.extract;
   const std::string& compare = item.compare.empty() ? protocol.compare : item.compare;

@@ -37,7 +37,7 @@ class FileExam : public Exam {
  public:
   explicit FileExam(const ExamOptions& options)
       : options_(options),
-        suite_(load_suite(options.suite)),
+        suite_(load_suite(options)),
         variant_(suite_.variant(options.protocol)),
         protocol_(variant_.protocol),
         data_(open_data(suite_, options.data)),
@@ -52,6 +52,15 @@ class FileExam : public Exam {
     rows_ = read_split(data_.card, data_.folder, split_, options_.subjects);
     if (shots_ > 0 && !from_file()) {
       pool_ = read_split(data_.card, data_.folder, shot_rules().split, options_.subjects);
+    }
+    count_turns();
+    count_rotations();
+    if (samples() > 1 && per_row_ > 1) {
+      throw fail(Code::kUsage,
+                 "samples: found {} of {}, need 1: its items are {} already",
+                 samples(),
+                 protocol().id,
+                 options_.cyclic ? "rotations of a question" : "turns of a conversation");
     }
     for (const SubjectRows& subject : rows_.subjects) add_paper(subject);
     finish();
@@ -72,6 +81,7 @@ class FileExam : public Exam {
   const std::string& suite_hash() const override { return suite_hash_; }
   const std::string& data_hash() const override { return data_hash_; }
   bool data_hash_matches_card() const override { return matches_card_; }
+  int turns() const override { return variant_.prompt.turns.empty() ? 1 : per_row_; }
   int64_t size() const override { return begins_.back() * samples(); }
 
   ExamItem item(int64_t index) const override {
@@ -81,18 +91,26 @@ class FileExam : public Exam {
     const auto next = std::upper_bound(begins_.begin(), begins_.end(), index);
     const size_t which = static_cast<size_t>(next - begins_.begin()) - 1;
     const Paper& paper = papers_[which];
-    const int64_t at = index - begins_[which];
-    const DataRow& row = paper.rows->rows[static_cast<size_t>(at)];
+    const int64_t at = (index - begins_[which]) / per_row_;
+    const int64_t rotation = options_.cyclic ? (index - begins_[which]) % per_row_ : 0;
+    const DataRow& canonical = paper.rows->rows[static_cast<size_t>(at)];
+    const DataRow turned = rotation == 0 ? DataRow() : rotated(canonical, rotation);
+    const DataRow& row = rotation == 0 ? canonical : turned;
     const CardSubject& subject = *paper.subject;
     const Prompter& prompter = *paper.prompter;
     ExamItem item;
     item.id = fmt::format("{}/{}/{}/{}", suite_.name, subject.id, split_, row.row);
     if (samples() > 1) item.id += fmt::format("#{}", sample);
     item.sample = sample;
+    if (rotation > 0) item.id += fmt::format("~{}", rotation);
     item.subject = subject.id;
     item.row = row.row;
     item.doc = row.doc;
-    item.prompt = prompter.joined(paper.header, shots_of(paper, at), prompter.item(row, subject));
+    if (variant_.prompt.turns.empty()) {
+      item.prompt = prompter.joined(paper.header, shots_of(paper, at), prompter.item(row, subject));
+    } else {
+      add_turns(row, static_cast<size_t>((index - begins_[which]) % per_row_), item);
+    }
     item.gold = row.gold;
     item.golds = row.golds;
     item.weight = prompter.weight(row, subject);
@@ -104,23 +122,103 @@ class FileExam : public Exam {
     if (paper.protocol != &variant_.protocol) {
       item.extract = paper.protocol->extract;
       item.compare = paper.protocol->compare;
+      if (!options_.temperature) item.temperature = paper.protocol->generate.temperature;
     }
     return item;
   }
 
  private:
-  static SuiteFile load_suite(const std::string& name) {
-    SuiteFile suite = SuiteFile::load(name);
+  // Turn `turn` of a row's conversation. As a prompt stand the user's turns alone: what the model
+  // says between them is not known before it has said it.
+  void add_turns(const DataRow& row, size_t turn, ExamItem& item) const {
+    const Json& list = row.doc.at(variant_.prompt.turns);
+    for (size_t i = 0; i <= turn; ++i) {
+      item.turns.push_back(plain_text(list[i]));
+      item.prompt += (i == 0 ? "" : "\n\n") + item.turns.back();
+    }
+    if (per_row_ > 1) item.id += fmt::format(".{}", turn + 1);
+  }
+
+  void count_turns() {
+    if (variant_.prompt.turns.empty()) return;
+    size_t turns = 0;
+    for (const SubjectRows& subject : rows_.subjects) {
+      for (const DataRow& row : subject.rows) {
+        const size_t own = row.doc.at(variant_.prompt.turns).size();
+        if (turns == 0) turns = own;
+        if (own > 0 && own == turns) continue;
+        throw fail(Code::kInput,
+                   "{}: {}: found {} turns, need {} as in the rows before",
+                   row.at,
+                   variant_.prompt.turns,
+                   own,
+                   std::max<size_t>(turns, 1));
+      }
+    }
+    per_row_ = static_cast<int>(turns);
+  }
+
+  static SuiteFile load_suite(const ExamOptions& options) {
+    SuiteFile suite = SuiteFile::load(options.suite);
     if (!suite.parts.empty()) {
       throw fail(Code::kUsage,
                  "suite: \"{}\" is a group, need one of its parts: {}",
                  suite.name,
                  fmt::join(suite.parts, ", "));
     }
+    for (SuiteVariant& variant : suite.variants) {
+      if (!options.cyclic) continue;
+      variant.protocol.cyclic = true;
+      variant.protocol.id += "+cyclic";  // its numbers are not those of one order
+    }
     return suite;
   }
 
   int64_t samples() const { return protocol_.generate.samples; }
+  // How many items a question makes: its rotations.
+  void count_rotations() {
+    if (!options_.cyclic) return;
+    size_t options = 0;
+    const auto refuse = [&](std::string_view why) {
+      return fail(Code::kUsage, "--cyclic: {}: {}", protocol().id, why);
+    };
+    if (data_.card.choices.empty() || data_.card.choice_texts.size() > 0) {
+      throw refuse("found no options that differ between items, need some to rotate");
+    }
+    for (const SubjectRows& subject : rows_.subjects) {
+      for (const DataRow& row : subject.rows) {
+        if (options == 0) options = row.options.size();
+        if (options > 1 && row.options.size() == options) continue;
+        throw refuse("need the same number of options, two or more, in every item");
+      }
+    }
+    per_row_ = static_cast<int>(options);
+  }
+
+  // The row with its options rotated: the first `by` of them go to the end.
+  DataRow rotated(const DataRow& row, int64_t by) const {
+    DataRow out = row;
+    const auto k = static_cast<int64_t>(row.options.size());
+    const std::vector<std::string>& keys = data_.card.choices;
+    for (int64_t i = 0; i < k; ++i) {
+      const auto to = static_cast<size_t>(i), from = static_cast<size_t>((i + by) % k);
+      out.options[to] = row.options[from];
+      if (data_.card.choices_are_list()) {
+        if (row.doc.contains(keys[0]) && row.doc[keys[0]].is_array()) {
+          out.doc[keys[0]][to] = row.doc[keys[0]][from];
+        }
+      } else {
+        out.doc[keys[to]] = row.doc[keys[from]];
+      }
+    }
+    const auto moved = [&](int gold) {
+      return gold < 0 ? gold : static_cast<int>((gold + k - by) % k);
+    };
+    out.gold = moved(row.gold);
+    for (int& gold : out.golds) gold = moved(gold);
+    return out;
+  }
+
   const ShotRules& shot_rules() const { return variant_.prompt.shots; }
   bool from_file() const { return shot_rules().pick == ShotRules::Pick::kFixed; }
   bool pool_is_own_split() const { return !from_file() && shot_rules().split == split_; }
@@ -331,16 +429,19 @@ class FileExam : public Exam {
     double chances = 0;
     for (const Paper& paper : papers_) {
       const CardSubject& subject = *paper.subject;
-      subjects_.push_back(
-          {subject.id, subject.name_zh, subject.name_en, subject.categories, paper.items});
-      begins_.push_back(begins_.back() + paper.items);
+      subjects_.push_back({subject.id,
+                           subject.name_zh,
+                           subject.name_en,
+                           subject.categories,
+                           paper.items * per_row_});
+      begins_.push_back(begins_.back() + paper.items * per_row_);
       double sum = 0;
       for (int64_t i = 0; i < paper.items; ++i) {
         const size_t options = paper.rows->rows[static_cast<size_t>(i)].options.size();
         if (options > 0) sum += 1.0 / static_cast<double>(options);
       }
       const bool macro = protocol().average == Average::kMacro;
-      chances += macro ? sum / static_cast<double>(paper.items) : sum;
+      chances += macro ? sum / static_cast<double>(paper.items) : sum * per_row_;
     }
     if (protocol().task == Task::kChoose) {
       const bool macro = protocol().average == Average::kMacro;
@@ -378,6 +479,7 @@ class FileExam : public Exam {
   std::vector<Prompter> kinds_;  // of the variant's kinds, in its order
   std::string split_;
   int shots_ = 0;
+  int per_row_ = 1;  // items that one row makes: turns of a conversation, or rotations
   SplitRows rows_;
   SplitRows pool_;
   std::vector<Paper> papers_;

@@ -43,6 +43,34 @@ struct GenerateSettings {
   std::string system, prefill;
 };
 
+// What a subject's share must reach, as a rule book asks it (TC260-003: at least 95 % refused).
+struct Threshold {
+  enum class Of { kRight, kWrong };  // wrong: answers that could not be read among them
+  std::string subject;
+  Of of = Of::kRight;
+  double bound = 0;
+  bool at_least = true;  // else at most
+  std::string name_zh, name_en;
+};
+
+// How answers are judged where nothing but a reader can (AlignBench, SuperCLUE-OPEN). Templates
+// name the data set's columns, `subject`, `turns` (a list of {user, assistant}, the judged one
+// last) and `answer`; `pairwise` instead of these two `a` and `b` (turns) and `a_answer`,
+// `b_answer`.
+struct JudgeRules {
+  // How a score is read out of what a judge says.
+  enum class Read {
+    kScoreMap,  // the last {'name': number, …}; `total` names the headline
+    kRating,    // the last [[number]]
+  };
+  std::string rubric;    // template of a score from `lowest` to `highest`
+  std::string pairwise;  // template of [[A]], [[B]] or [[C]] (a tie)
+  Read read = Read::kRating;
+  std::string total;
+  double lowest = 1, highest = 10;
+  int64_t max_tokens = 1024;
+};
+
 // A variant of a suite: the rules that decide a number.
 struct Protocol {
   std::string id;    // "cmmlu/lm-eval"
@@ -62,6 +90,11 @@ struct Protocol {
   std::string compare;                    // "number_equal", "letter_equal", "text_equal"
   GenerateSettings generate;
   int default_shots = 0;
+  std::vector<Threshold> thresholds;
+  // Items and outputs stay in the run's store; results, reports and exports hold hashes and counts.
+  bool private_items = false;
+  bool cyclic = false;              // every question is asked in each rotation of its options
+  std::optional<JudgeRules> judge;  // items are generated now and judged later
 };
 
 struct SubjectInfo {
@@ -85,9 +118,13 @@ struct ExamItem {
   double weight = 1;                       // what it counts in averages
   std::string answer;                      // gold answer of a generative item; "" if unlabelled
   std::vector<std::string> aliases;
-  std::string extract, compare;  // of this item's kind; "": the protocol's
+  std::string extract, compare;       // of this item's kind; "": the protocol's
+  std::optional<double> temperature;  // of this item's kind, for generation
   int shots = 0;
   int64_t sample = 0;  // which of the protocol's samples; ids of several end in "#0", "#1", …
+  // A conversation: the user's turns up to this one, which is asked for, and what the model
+  // answered to those before (only a run knows).
+  std::vector<std::string> turns, answers;
 };
 
 struct ExamOptions {
@@ -102,6 +139,9 @@ struct ExamOptions {
   std::optional<int64_t> samples;
   std::optional<double> temperature;
   std::optional<bool> chat;
+  // Every question in all rotations of its options, so that k options make k items: "…/7" is the
+  // canonical order, "…/7~2" shows first what stands third in it. Worked examples stay as they are.
+  bool cyclic = false;
 };
 
 // A suite, a protocol and a data set put together. Everything that can be wrong with them is found
@@ -127,6 +167,8 @@ class Exam {
   virtual const std::string& data_hash() const = 0;   // sha256 over the data files used
   virtual bool data_hash_matches_card() const = 0;
 
+  // Items that are turns of one conversation stand together: item i is turn i % turns().
+  virtual int turns() const { return 1; }
   virtual int64_t size() const = 0;                // items, each as often as it is sampled
   virtual ExamItem item(int64_t index) const = 0;  // rendered on demand; 0 <= index < size()
 };

@@ -166,51 +166,6 @@ class LogReader {
   std::vector<std::string> filters_, metrics_;
 };
 
-// The extraction that a chain of filters does, as a rule's steps. `notes` gets what it cannot do.
-std::optional<std::string> rule_of(const Json& chain, std::vector<std::string>& notes) {
-  std::string rule = "first:(?s)(.*)";  // the text as it is
-  for (const Json& step : chain) {
-    const std::string function = string_member(step, "function", "filter");
-    if (function == "take_first") continue;
-    if (function == "remove_whitespace") {
-      rule = "first:(?s)^\\s*(.*)";
-    } else if (function == "regex") {
-      const int64_t group =
-          step.contains("group_select") && step["group_select"].is_number_integer()
-              ? step["group_select"].get<int64_t>()
-              : 0;
-      const std::string pattern = step.contains("regex_pattern")
-                                      ? step["regex_pattern"].get<std::string>()
-                                      : "#### (\\-?[0-9\\.\\,]+)";
-      if (group != 0 && group != -1) {
-        notes.push_back(fmt::format("filter regex: group_select {}: not known", group));
-        return std::nullopt;
-      }
-      rule = (group == 0 ? "first:" : "last:") + pattern;
-    } else {
-      notes.push_back(fmt::format("filter function \"{}\": not known", function));
-      return std::nullopt;
-    }
-  }
-  return rule;
-}
-
-// The comparison of exact_match with its options.
-std::string compare_of(const Json& metrics) {
-  std::string rule = "exact_match";
-  for (const Json& metric : metrics) {
-    if (!metric.contains("metric") || metric["metric"] != Json("exact_match")) continue;
-    for (const char* flag : {"ignore_case", "ignore_punctuation", "ignore_numbers"}) {
-      if (metric.contains(flag) && metric[flag] == Json(true)) rule += std::string("\n") + flag;
-    }
-    if (!metric.contains("regexes_to_ignore")) continue;
-    for (const Json& regex : metric["regexes_to_ignore"]) {
-      rule += "\nignore:" + regex.get<std::string>();
-    }
-  }
-  return rule;
-}
-
 class Writer {
  public:
   Writer(const LogReader& log, const std::string& name, const Json& results)
@@ -325,7 +280,7 @@ class Writer {
         "stop: {}}}\ncompare: {}\n",
         first.max_tokens,
         first.stops.dump(),
-        yaml_text(compare_of(metrics)));
+        yaml_text(lm_eval_compare(metrics)));
     std::vector<std::pair<std::string, std::string>> rules = filters();
     std::string more;
     for (size_t i = 1; i < rules.size(); ++i) {
@@ -348,7 +303,7 @@ class Writer {
           if (each.contains("name") && each["name"] == Json(name)) chain = each["filter"];
         }
       }
-      if (const auto rule = rule_of(chain, out_.notes)) out.emplace_back(name, *rule);
+      if (const auto rule = lm_eval_rule(chain, out_.notes)) out.emplace_back(name, *rule);
     }
     if (out.empty()) {
       throw fail(Code::kInput,
@@ -371,6 +326,49 @@ class Writer {
 };
 
 }  // namespace
+
+std::optional<std::string> lm_eval_rule(const Json& chain, std::vector<std::string>& notes) {
+  std::string rule = "first:(?s)(.*)";  // the text as it is
+  for (const Json& step : chain) {
+    const std::string function = string_member(step, "function", "filter");
+    if (function == "take_first") continue;
+    if (function == "remove_whitespace") {
+      rule = "first:(?s)^\\s*(.*)";
+    } else if (function == "regex") {
+      const int64_t group =
+          step.contains("group_select") && step["group_select"].is_number_integer()
+              ? step["group_select"].get<int64_t>()
+              : 0;
+      const std::string pattern = step.contains("regex_pattern")
+                                      ? step["regex_pattern"].get<std::string>()
+                                      : "#### (\\-?[0-9\\.\\,]+)";
+      if (group != 0 && group != -1) {
+        notes.push_back(fmt::format("filter regex: group_select {}: not known", group));
+        return std::nullopt;
+      }
+      rule = (group == 0 ? "first:" : "last:") + pattern;
+    } else {
+      notes.push_back(fmt::format("filter function \"{}\": not known", function));
+      return std::nullopt;
+    }
+  }
+  return rule;
+}
+
+std::string lm_eval_compare(const Json& metrics) {
+  std::string rule = "exact_match";
+  for (const Json& metric : metrics) {
+    if (!metric.contains("metric") || metric["metric"] != Json("exact_match")) continue;
+    for (const char* flag : {"ignore_case", "ignore_punctuation", "ignore_numbers"}) {
+      if (metric.contains(flag) && metric[flag] == Json(true)) rule += std::string("\n") + flag;
+    }
+    if (!metric.contains("regexes_to_ignore")) continue;
+    for (const Json& regex : metric["regexes_to_ignore"]) {
+      rule += "\nignore:" + regex.get<std::string>();
+    }
+  }
+  return rule;
+}
 
 ImportedSuite import_lm_eval_samples(std::string_view log,
                                      const std::string& where,

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -28,5 +29,11 @@ ImportedSuite import_lm_eval_samples(std::string_view log,
                                      const std::string& where,
                                      const std::string& name,
                                      const Json& results);
+
+// The extraction that a chain of lm-evaluation-harness's filters does, as a rule's steps; nothing,
+// and a note, for a filter that is not known. And the comparison of exact_match with the options in
+// a task's metric_list.
+std::optional<std::string> lm_eval_rule(const Json& chain, std::vector<std::string>& notes);
+std::string lm_eval_compare(const Json& metrics);
 
 }  // namespace keju

@@ -123,7 +123,13 @@ void Prompter::check_rules() const {
                variant_.at,
                card_.name);
   }
-  if (protocol.task == Task::kGenerate && prompt.gold.text.empty() && card_.answer.empty()) {
+  if (!prompt.turns.empty() && (card_.column(prompt.turns) == nullptr ||
+                                card_.column(prompt.turns)->type != CardColumn::Type::kList)) {
+    throw fail(
+        Code::kInput, "{}: turns: found \"{}\", need a column of lists", variant_.at, prompt.turns);
+  }
+  if (protocol.task == Task::kGenerate && !protocol.judge.has_value() && prompt.gold.text.empty() &&
+      card_.answer.empty()) {
     throw fail(Code::kInput,
                "{}: gold: found nothing, need a template, since data set \"{}\" names no answer",
                variant_.at,

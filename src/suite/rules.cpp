@@ -28,6 +28,7 @@ const std::vector<std::string>& extract_rules() {
       "number_after_answer",
       "opencompass_last_number",
       "raw_text",
+      "refusal",
       "whole_text",
   };
   return rules;

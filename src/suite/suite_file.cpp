@@ -57,11 +57,12 @@ const Names<ShotRules::Pick> kPicks = {{"first", ShotRules::Pick::kFirst},
 
 // What may stand in a suite file as a default and in each of its protocols as a change.
 const std::vector<std::string> kVariantKeys = {
-    "task",   "split",     "shots",          "header",       "question",     "answer",
-    "choice", "delimiter", "join",           "join_item",    "option_token", "score",
-    "also",   "average",   "generate",       "extract",      "also_extract", "compare",
-    "gold",   "accept",    "subjects",       "item",         "weight",       "replace",
-    "option", "kinds",     "option_context", "unconditional"};
+    "task",   "split",     "shots",          "header",        "question",     "answer",
+    "choice", "delimiter", "join",           "join_item",     "option_token", "score",
+    "also",   "average",   "generate",       "extract",       "also_extract", "compare",
+    "gold",   "accept",    "subjects",       "item",          "weight",       "replace",
+    "option", "kinds",     "option_context", "unconditional", "thresholds",   "turns",
+    "judge"};
 
 std::vector<std::string> with(std::vector<std::string> keys,
                               std::initializer_list<const char*> more) {
@@ -206,6 +207,64 @@ void read_generate(const Yaml& node, GenerateSettings& settings) {
   }
 }
 
+JudgeRules read_judge(const Yaml& node) {
+  static const Names<JudgeRules::Read> kReads = {{"score_map", JudgeRules::Read::kScoreMap},
+                                                 {"rating", JudgeRules::Read::kRating}};
+  node.only({"rubric", "pairwise", "read", "total", "lowest", "highest", "max_tokens"});
+  JudgeRules judge;
+  read_text(node, "rubric", judge.rubric);
+  read_text(node, "pairwise", judge.pairwise);
+  read_text(node, "total", judge.total);
+  if (const Yaml* read = node.find("read")) judge.read = named(*read, "read", kReads);
+  if (const Yaml* lowest = node.find("lowest")) judge.lowest = lowest->number();
+  if (const Yaml* highest = node.find("highest")) judge.highest = highest->number();
+  if (const Yaml* most = node.find("max_tokens")) {
+    judge.max_tokens = bounded(*most, "max_tokens", 1, 1 << 20);
+  }
+  if (judge.rubric.empty() && judge.pairwise.empty()) {
+    throw fail(Code::kInput, "{}: judge: found no template, need rubric or pairwise", node.at());
+  }
+  if (!(judge.lowest < judge.highest && judge.highest > 0)) {
+    throw fail(Code::kInput,
+               "{}: judge: found {} to {}, need a range that ends above 0",
+               node.at(),
+               judge.lowest,
+               judge.highest);
+  }
+  if (judge.read == JudgeRules::Read::kScoreMap && judge.total.empty()) {
+    throw fail(Code::kInput, "{}: total: found nothing, need the headline's name", node.at());
+  }
+  return judge;
+}
+
+std::vector<Threshold> read_thresholds(const Yaml& list) {
+  static const Names<Threshold::Of> kOf = {{"right", Threshold::Of::kRight},
+                                           {"wrong", Threshold::Of::kWrong}};
+  std::vector<Threshold> out;
+  for (const Yaml& node : list.list()) {
+    node.only({"subject", "of", "at_least", "at_most", "name"});
+    Threshold threshold;
+    threshold.subject = node.get("subject").text();
+    threshold.of = named(node.get("of"), "of", kOf);
+    const Yaml* least = node.find("at_least");
+    const Yaml* most = node.find("at_most");
+    if ((least == nullptr) == (most == nullptr)) {
+      throw fail(Code::kInput, "{}: thresholds: need either at_least or at_most", node.at());
+    }
+    threshold.at_least = least != nullptr;
+    threshold.bound = (least != nullptr ? least : most)->number();
+    if (!(threshold.bound >= 0 && threshold.bound <= 1)) {
+      throw fail(Code::kInput, "{}: thresholds: found {}, need 0 to 1", node.at(), threshold.bound);
+    }
+    const Yaml& title = node.get("name");
+    title.only({"zh", "en"});
+    threshold.name_zh = title.get("zh").text();
+    threshold.name_en = title.get("en").text();
+    out.push_back(std::move(threshold));
+  }
+  return out;
+}
+
 // Lays what `map` says over `variant`.
 void apply(const Yaml& map, SuiteVariant& variant) {
   Protocol& protocol = variant.protocol;
@@ -251,6 +310,10 @@ void apply(const Yaml& map, SuiteVariant& variant) {
   if (const Yaml* node = map.find("compare")) {
     protocol.compare = compare_rule(*node);
   }
+  read_text(map, "turns", prompt.turns);
+  if (const Yaml* node = map.find("judge")) protocol.judge = read_judge(*node);
+  if (const Yaml* node = map.find("temperature")) protocol.generate.temperature = node->number();
+  if (const Yaml* node = map.find("thresholds")) protocol.thresholds = read_thresholds(*node);
 }
 
 void need(bool there, const SuiteVariant& variant, std::string_view key, std::string_view why) {
@@ -261,12 +324,24 @@ void need(bool there, const SuiteVariant& variant, std::string_view key, std::st
 void check_variant(const SuiteVariant& variant) {
   const Protocol& protocol = variant.protocol;
   need(!variant.split.empty(), variant, "split", "to know which items to ask");
-  need(!variant.prompt.question.text.empty(), variant, "question", "to ask anything");
+  const PromptRules& prompt = variant.prompt;
+  need(!prompt.question.text.empty() || !prompt.turns.empty(), variant, "question", "to ask");
+  if (!prompt.turns.empty() &&
+      (protocol.task != Task::kGenerate || !protocol.generate.chat || prompt.shots.count > 0)) {
+    throw fail(
+        Code::kInput,
+        "{}: turns: need task generate, chat and no shots: a conversation is rendered by the "
+        "model's own template",
+        variant.at);
+  }
   if (protocol.own_contexts) {
     const bool plain = protocol.score == ChoiceScore::kSum && protocol.also.empty();
     need(plain, variant, "score: sum alone", "with option_context");
   }
-  if (protocol.task != Task::kGenerate) return;
+  if (protocol.judge.has_value() && protocol.task != Task::kGenerate) {
+    throw fail(Code::kInput, "{}: judge: need task generate", variant.at);
+  }
+  if (protocol.task != Task::kGenerate || protocol.judge.has_value()) return;
   need(
       !protocol.extract.empty(), variant, "extract", "to read an answer out of what was generated");
   need(!protocol.compare.empty(), variant, "compare", "to judge the answer");
@@ -284,7 +359,8 @@ const std::vector<std::string> kKindKeys = {"subjects",
                                             "accept",
                                             "extract",
                                             "compare",
-                                            "replace"};
+                                            "replace",
+                                            "temperature"};
 
 void read_kinds(const Yaml& list, SuiteVariant& variant) {
   std::vector<SuiteVariant> kinds;
@@ -325,6 +401,7 @@ SuiteVariant read_variant(const SuiteFile& suite,
 void read_variants(const Yaml& root, SuiteFile& suite) {
   SuiteVariant defaults;
   defaults.prompt.delimiter = {" ", root.at()};
+  if (const Yaml* node = root.find("private")) defaults.protocol.private_items = node->boolean();
   apply(root, defaults);
   std::set<std::string> taken;
   for (const auto& [name, node] : root.get("protocols").items()) {
@@ -376,8 +453,9 @@ SuiteFile SuiteFile::parse(std::string_view text, const std::string& where) {
     if (suite.parts.empty()) throw fail(Code::kInput, "{}: parts: found none", parts->at());
     return suite;
   }
-  root.only(with(kVariantKeys,
-                 {"name", "version", "title", "about", "source", "dataset", "protocols", "parts"}));
+  root.only(with(
+      kVariantKeys,
+      {"name", "version", "title", "about", "source", "dataset", "protocols", "parts", "private"}));
   read_about(root, suite);
   suite.dataset = root.get("dataset").text();
   read_variants(root, suite);

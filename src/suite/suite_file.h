@@ -55,6 +55,7 @@ struct PromptRules {
   // Further right answers: the column that lists them, or a template that gives them with U+001F
   // between; "" if there are none.
   std::string accept;
+  std::string turns;  // column that lists the user's turns of a conversation; "": one question
   ShotRules shots;
 };
 

@@ -185,10 +185,11 @@ TEST_F(Errors, RowsBeyondTheLimitAreChecked) {
 }
 
 TEST_F(Errors, MisspeltKeyOfASuite) {
-  EXPECT_EQ(suite_with("question:", "qestion:"),
-            "tiny.yaml:8: key: unknown \"qestion\"; did you mean \"question\"? Known: task, split, "
-            "shots, header, question, answer, choice, delimiter, join, join_item, option_token, "
-            "score and 24 more");
+  const std::string wanted =
+      "tiny.yaml:8: key: unknown \"qestion\"; did you mean \"question\"? Known: task, split, "
+      "shots, header, question, answer, choice, delimiter, join, join_item, option_token, score "
+      "and ";
+  EXPECT_EQ(suite_with("question:", "qestion:").substr(0, wanted.size()), wanted);
   EXPECT_EQ(suite_with("    about: as it is", "    about: as it is\n    sorce: sum").substr(0, 46),
             "tiny.yaml:12: key: unknown \"sorce\"; did you me");
 }

@@ -234,6 +234,35 @@ TEST_F(Layouts, ReadingAndQuestions) {
 }
 
 // 中国,abc in GB18030, in UTF-8, and bytes that are neither.
+TEST_F(Layouts, FinanceIqIsReadUnderItsChineseFileNames) {
+  put("financeiq/dev/税务师.csv", ",Question,A,B,C,D,Answer\n0,题甲,一,二,三,四,C\n");
+  put("financeiq/test/税务师.csv", ",Question,A,B,C,D,Answer\n0,\"题乙，含逗号\",1,2,3,4,B\n");
+  const ExamItem item = open("financeiq", "official", 1, {"tax"})->item(0);
+  EXPECT_EQ(item.prompt,
+            "以下是关于税务师的单项选择题，请直接给出正确答案的选项。\n\n"
+            "题目：题甲\nA. 一\nB. 二\nC. 三\nD. 四\n答案是：C\n\n"
+            "题目：题乙，含逗号\nA. 1\nB. 2\nC. 3\nD. 4\n答案是：");
+  EXPECT_EQ(item.gold, 1);
+  EXPECT_EQ(open("financeiq", "generate", 1, {"tax"})->item(0).answer, "B");
+}
+
+TEST_F(Layouts, LawBenchReadsEachTaskInItsWay) {
+  put("lawbench/zero_shot/3-6.json",
+      R"([{"instruction": "选出正确答案。", "question": "谁？A:甲;B:乙。", "answer": "正确答案:B。"}])");
+  put("lawbench/zero_shot/3-7.json",
+      R"([{"instruction": "算出金额。", "question": "多少？", "answer": "12000元"}])");
+  put("lawbench/zero_shot/1-1.json",
+      R"([{"instruction": "背诵。", "question": "第一条", "answer": "第一条原文"}])");
+  const ExamItem choice = open("lawbench", "official", 0, {"3-6"})->item(0);
+  EXPECT_EQ(choice.prompt, "选出正确答案。\n谁？A:甲;B:乙。");
+  EXPECT_EQ(choice.answer, "B");
+  EXPECT_EQ(choice.extract, "choice_letter");
+  EXPECT_EQ(open("lawbench", "official", 0, {"3-7"})->item(0).compare, "number_equal");
+  const auto text = open("lawbench", "official", 0, {"1-1"});
+  EXPECT_EQ(text->item(0).answer, "第一条原文");
+  EXPECT_EQ(text->protocol().compare, "rouge_l_char");
+}
+
 TEST(Encoding, Gb18030IsToldFromUtf8) {
   EXPECT_EQ(from_gb18030("\xD6\xD0\xB9\xFA,abc"), "中国,abc");
   EXPECT_EQ(from_gb18030("\x95\x32\x82\x36"), "\xF0\xA0\x80\x80") << "four bytes, U+20000";

@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: MIT
+// Task files written by hand in lm-evaluation-harness's manner, with the requests that the harness
+// (0.4.13, its dummy model) made of them: expected.jsonl.
+#include "suite/import_task.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <fstream>
+
+#include "base/json.h"
+#include "base/mapped_file.h"
+#include "suite/exam.h"
+#include "tests/support/temp_folder.h"
+
+namespace keju {
+namespace {
+
+using testing::HasSubstr;
+
+const std::filesystem::path kTasks = "tests/suite/lm_eval_tasks";
+
+std::unique_ptr<Exam> opened(const TempFolder& folder,
+                             const ImportedTask& made,
+                             const std::string& protocol = "official") {
+  std::filesystem::create_directories(folder / made.name);
+  write_file_atomically(folder / (made.name + ".yaml"), made.suite);
+  write_file_atomically(folder / made.name / "dataset.yaml", made.card);
+  for (const auto& [split, rows] : made.rows) {
+    write_file_atomically(folder / made.name / (split + ".jsonl"), rows);
+  }
+  ExamOptions options;
+  options.suite = (folder / (made.name + ".yaml")).string();
+  options.protocol = protocol;
+  return Exam::open(options);
+}
+
+ImportedTask import(const std::string& task) {
+  return import_lm_eval_task(
+      kTasks / (task + ".yaml"), kTasks / (task == "h_generate" ? "generate_rows" : "rows"), "");
+}
+
+TEST(ImportTask, AsksWhatTheHarnessAsks) {
+  const TempFolder folder;
+  std::map<std::string, std::unique_ptr<Exam>> exams;
+  std::ifstream expected(kTasks / "expected.jsonl");
+  int requests = 0;
+  for (std::string line; std::getline(expected, line); ++requests) {
+    const Json wanted = parse_json(line, "expected.jsonl");
+    const std::string task = wanted["task"].get<std::string>();
+    if (exams.count(task) == 0) exams[task] = opened(folder, import(task));
+    const ExamItem item = exams[task]->item(wanted["doc_id"].get<int64_t>());
+    EXPECT_EQ(item.prompt, wanted["context"].get<std::string>()) << item.id;
+    if (wanted.contains("continuations")) {
+      EXPECT_EQ(item.continuations, wanted["continuations"].get<std::vector<std::string>>());
+      const int gold = item.gold;
+      const std::string target = wanted["target"].get<std::string>();
+      EXPECT_TRUE(target == std::to_string(gold) ||
+                  target == item.options[static_cast<size_t>(gold)])
+          << item.id << ": " << target;
+    } else {
+      EXPECT_EQ(item.answer, wanted["target"].get<std::string>());
+      const GenerateSettings& settings = exams[task]->protocol().generate;
+      EXPECT_EQ(settings.stop, wanted["settings"]["until"].get<std::vector<std::string>>());
+      EXPECT_EQ(settings.max_tokens, wanted["settings"]["max_gen_toks"].get<int64_t>());
+    }
+  }
+  EXPECT_EQ(requests, 15);
+  EXPECT_EQ(exams.size(), 4u);
+}
+
+TEST(ImportTask, FiltersBecomeRulesAndMetricsComparisons) {
+  const TempFolder folder;
+  const ImportedTask made = import("h_generate");
+  EXPECT_EQ(opened(folder, made)->protocol().extract, "first:#### (\\-?[0-9\\.\\,]+)");
+  EXPECT_EQ(opened(folder, made, "flexible")->protocol().extract,
+            "last:(-?[0-9.,]{2,})|(-?[0-9]+)");
+  EXPECT_EQ(opened(folder, made)->protocol().compare,
+            "exact_match\nignore_case\nignore:,\nignore:\\$");
+}
+
+std::string refused(const std::string& text, Code code = Code::kUnsupported) {
+  const TempFolder folder;
+  write_file_atomically(folder / "t.yaml", text);
+  const Error error =
+      error_of([&] { import_lm_eval_task(folder / "t.yaml", kTasks / "rows", "t"); });
+  EXPECT_EQ(error.code(), code) << error.what();
+  return error.what();
+}
+
+TEST(ImportTask, WhatIsNotKnownIsRefusedByName) {
+  const std::string base =
+      "task: t\ntest_split: test\noutput_type: multiple_choice\ndoc_to_text: q\n"
+      "doc_to_choice: opts\ndoc_to_target: ans\n";
+  EXPECT_THAT(refused(base + "process_docs: !function utils.process\n"),
+              HasSubstr("t.yaml:7: process_docs: !function utils.process. Python code is not run"));
+  EXPECT_THAT(refused(base + "process_results: x\n"),
+              HasSubstr("t.yaml:7: key \"process_results\": not known"));
+  EXPECT_THAT(refused(base + "metric_list:\n  - metric: brier_score\n"), HasSubstr("brier_score"));
+  EXPECT_THAT(refused(base + "output_type: loglikelihood\n", Code::kInput), HasSubstr("t.yaml:7"))
+      << "a key given twice";
+  EXPECT_THAT(refused("task: t\ntest_split: test\noutput_type: loglikelihood\ndoc_to_text: q\n"
+                      "doc_to_target: ans\n"),
+              HasSubstr("output_type: found \"loglikelihood\""));
+  EXPECT_THAT(refused(base + "fewshot_config: {sampler: balanced}\n"), HasSubstr("balanced"));
+  EXPECT_THAT(refused(base + "repeats: 4\n"), HasSubstr("repeats"));
+  EXPECT_THAT(refused(base + "description: \"{{subject}}\"\n"), HasSubstr("{{subject}}"));
+  const std::string generate =
+      "task: t\ntest_split: test\noutput_type: generate_until\ndoc_to_text: q\ndoc_to_target: "
+      "subject\n";
+  EXPECT_THAT(refused(generate + "filter_list:\n  - name: x\n    filter:\n      - function: "
+                                 "majority_vote\n"),
+              HasSubstr("majority_vote"));
+  EXPECT_THAT(refused(generate + "generation_kwargs: {until: [x], num_beams: 4}\n"),
+              HasSubstr("num_beams"));
+  EXPECT_THAT(refused(generate + "metric_list: [{metric: bleu}]\n"), HasSubstr("bleu"));
+  // A wrong document is the file's fault, and its line is named.
+  EXPECT_THAT(refused("task: t\ntest_split: test\noutput_type: multiple_choice\ndoc_to_text: q\n"
+                      "doc_to_choice: opts\ndoc_to_target: subject\n",
+                      Code::kInput),
+              HasSubstr("test.jsonl:1: doc_to_target"));
+}
+
+}  // namespace
+}  // namespace keju
