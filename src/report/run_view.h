@@ -3,9 +3,12 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
+
+#include "report/run_items.h"
 
 namespace keju {
 
@@ -46,6 +49,7 @@ struct ExamView {
   std::optional<int64_t> extracted, ambiguous, not_extracted;
   std::vector<PartView> categories, subjects;
   std::vector<AlsoView> also;
+  std::shared_ptr<PaperItems> stored;  // null where the folder has no store
 
   bool lower_is_better() const { return metric == "bits_per_byte"; }
 };
@@ -55,10 +59,11 @@ struct PercentilesView {
 };
 
 struct RunView {
+  std::filesystem::path path;
   std::string folder;  // its last name
   std::string model, family, weights_digest, tokenizer_digest, template_hash, numeric_mode;
   std::string digest;
-  bool complete = false;
+  bool complete = false, has_weights = false;
   CountsView items;
   int64_t parameters = 0, tokens_naive = 0, tokens_computed = 0, sessions = 0;
   std::optional<double> prefill_tokens_per_s, decode_tokens_per_s, items_per_s;
@@ -68,7 +73,9 @@ struct RunView {
   std::vector<ExamView> exams;
 };
 
-// Errors: those of read_results; Error(kInput) names the field that is missing or of another type.
-RunView read_run(const std::filesystem::path& folder);
+// Its results, and of its items what the charts need and `sample` per paper (see PaperItems).
+// Errors: those of read_results and for_each_record; Error(kInput) names the field that is missing
+// or of another type.
+RunView read_run(const std::filesystem::path& folder, size_t sample = 0);
 
 }  // namespace keju

@@ -117,7 +117,9 @@ const Json& table_of(const Json& board, const std::string& id) {
 
 std::vector<std::string> ids_of(const Json& board) {
   std::vector<std::string> ids;
-  for (const Json& table : board["tables"]) ids.push_back(table["id"].get<std::string>());
+  for (const Json& table : board["tables"]) {
+    if (table["chapter"] != "Published scores") ids.push_back(table["id"].get<std::string>());
+  }
   return ids;
 }
 
@@ -146,7 +148,14 @@ TEST_F(Report, RanksModelsOnEveryBoardAndOverall) {
                           "subjects-board-sums-official-test-0shot",
                           "board-text-official-test-0shot",
                           "subjects-board-text-official-test-0shot",
+                          "abilities",
+                          "model-best",
+                          "model-fair",
+                          "model-good",
+                          "models",
+                          "price",
                           "speed",
+                          "lengths",
                           "runs"));
   EXPECT_THAT(ranking(table_of(board, "overall")), ElementsAre("1 Best", "2 Good", "3 Fair"));
   const Json& first = table_of(board, "overall")["rows"][0]["values"];
@@ -294,8 +303,8 @@ TEST_F(Report, SpeedBoardHasEveryFigure) {
 TEST_F(Report, SameRunsSameBytesInAnyOrder) {
   const auto a = run("a", examinee("A", 9), {choose_spec(), text_spec()});
   const auto b = run("b", examinee("B", 8), {choose_spec(), generate_spec()});
-  const auto first = write_report({a, b}, folder_ / "x");
-  const auto second = write_report({b, a}, folder_ / "y");
+  const auto first = write_report({a, b}, folder_ / "x").files;
+  const auto second = write_report({b, a}, folder_ / "y").files;
   ASSERT_EQ(first.size(), second.size());
   EXPECT_GT(first.size(), 8u);
   for (size_t i = 0; i < first.size(); ++i) {
@@ -310,7 +319,8 @@ void expect_only_our_tags(const std::string& page) {
       "!DOCTYPE", "html", "head",    "meta",    "title",   "style",   "body",   "input", "header",
       "div",      "h1",   "h2",      "span",    "ul",      "li",      "label",  "main",  "nav",
       "a",        "p",    "section", "table",   "caption", "thead",   "tbody",  "tr",    "th",
-      "td",       "svg",  "line",    "ellipse", "details", "summary", "footer", "script"};
+      "td",       "svg",  "line",    "ellipse", "details", "summary", "footer", "script",
+      "h3",       "figure", "figcaption", "rect", "circle", "polygon", "polyline", "text"};
   int scripts = 0;
   for (std::sregex_iterator it(page.begin(), page.end(), tag), end; it != end; ++it) {
     std::string name = (*it)[1];
@@ -351,7 +361,7 @@ TEST_F(Report, HostileRunFolderHarmsNoFormat) {
   EXPECT_THAT(page, Not(HasSubstr("\u202e")));
   EXPECT_THAT(page, Not(HasSubstr("http://")));
   EXPECT_THAT(page, Not(HasSubstr("https://")));
-  EXPECT_LT(page.size(), 200'000u);
+  EXPECT_LT(page.size(), 1'000'000u);
 
   const std::string markdown = text_of("leaderboard.md");
   EXPECT_THAT(markdown, Not(HasSubstr("<script")));
