@@ -77,13 +77,13 @@ std::vector<Column> overall_columns(const Standings& standings, const std::vecto
   std::vector<Column> columns = {{"rank", {"排名", "Rank"}, Column::Kind::kRank},
                                  {"model", {"模型", "Model"}, Column::Kind::kModel},
                                  {"organisation", {"机构", "Organisation"}, Column::Kind::kText},
-                                 {"access", {"使用", "Access"}, Column::Kind::kText},
                                  {"score", {"总分", "Total"}},
                                  {"interval", {"95% 区间", "95% interval"}}};
   if (kinds_of(standings, boards).both()) {
     columns.push_back({"open", "OPEN", Column::Kind::kNumber, {"自由作答", "own words"}});
     columns.push_back({"opt", "OPT", Column::Kind::kNumber, {"客观选择", "choices"}});
   }
+  columns.push_back({"access", {"使用", "Access"}, Column::Kind::kText});
   for (const size_t b : boards) {
     const Board& board = standings.boards[b];
     columns.push_back({board.id, board_title(board), Column::Kind::kNumber, paper_rules(board)});
@@ -112,13 +112,13 @@ std::vector<Cell> overall_cells(const Standings& standings,
   std::vector<Cell> cells = {{rank_text(place), place ? Json(*place) : Json()},
                              text_cell(model.name),
                              organisation_cell(model.card),
-                             text_cell(access_text(access_of(model))),
                              std::move(score),
                              overall_interval(row)};
   if (kinds_of(standings, boards).both()) {
     cells.push_back(points_cell(row.open));
     cells.push_back(points_cell(row.opt));
   }
+  cells.push_back(text_cell(access_text(access_of(model))));
   for (const std::optional<double>& part : row.parts) cells.push_back(points_cell(part));
   const std::optional<double> rate = tokens_per_second(model);
   cells.push_back(count_cell(row.items));
