@@ -48,7 +48,9 @@ double text_width(const std::string& text, double size) {
   double width = 0;
   for (size_t at = 0; at < text.size();) {
     const char32_t c = next_code_point(text, at);
-    width += c >= 0x2e80 ? 1.0 : (c == 'i' || c == 'l' || c == '.' || c == ',') ? 0.3 : 0.57;
+    const bool thin = c == 'i' || c == 'l' || c == '.' || c == ',';
+    const bool capital = c >= 'A' && c <= 'Z';
+    width += c >= 0x2e80 ? 1.0 : thin ? 0.35 : capital ? 0.75 : 0.64;
   }
   return width * size;
 }
