@@ -83,8 +83,8 @@ CorrectCost correct_cost(const ModelRow& model) {
     const auto items = static_cast<double>(out.items);
     out.share = wilson(out.correct / items, items);
   }
-  if (model.card != nullptr && model.card->price) {
-    const Price& price = *model.card->price;
+  if (model.runs[0]->price) {
+    const Price& price = *model.runs[0]->price;
     out.currency = price.currency;
     out.cost = price.per_hour ? *price.per_hour * out.seconds / 3600
                               : (price.input * input + price.output * output) / 1e6;

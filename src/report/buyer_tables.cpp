@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include <algorithm>
+#include <cmath>
 #include <set>
 
 #include "base/error.h"
@@ -13,7 +14,11 @@ namespace {
 using What = Requirement::What;
 
 std::string amount(double value) {
-  return value >= 0.01 || value == 0 ? fixed(value, 4) : fmt::format("{:.3g}", value);
+  if (value != 0 && std::abs(value) < 0.01) return fmt::format("{:.3g}", value);
+  std::string text = fixed(value, std::abs(value) >= 10 ? 2 : 4);
+  text.erase(text.find_last_not_of('0') + 1);
+  if (text.ends_with('.')) text.pop_back();
+  return text;
 }
 
 Cell amount_cell(const std::optional<double>& value) {

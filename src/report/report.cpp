@@ -45,6 +45,10 @@ ReportResult write_report(const std::vector<std::filesystem::path>& runs,
                           const ReportOptions& options) {
   // All is printed before anything is written, so that bad input leaves an older report whole.
   std::vector<RunView> views = read_runs(runs, options.items);
+  for (RunView& view : views) {
+    const ModelCard* card = options.cards.find(view.model);
+    if (card != nullptr) view.price = card->price;
+  }
   ReportResult result;
   if (options.blind) result.key = make_blind(views);
   const Leaderboard board = make_leaderboard(views, options, result);

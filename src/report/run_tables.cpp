@@ -185,7 +185,7 @@ Leaderboard make_leaderboard(const std::vector<RunView>& runs,
   add(field_table(standings));
   add(category_table(standings));
   for (Table& section : model_sections(standings)) add(std::move(section));
-  add(model_table(standings));
+  if (!options.blind) add(model_table(standings));
   add(acceptance_table(standings, result));
   add(price_table(standings));
   add(speed_table(standings));

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "report/reference.h"
 #include "report/run_items.h"
 
 namespace keju {
@@ -71,6 +72,7 @@ struct RunView {
   PercentilesView ttft_s, tpot_s, latency_s;
   int64_t weights_bytes = 0, kv_peak_bytes = 0, peak_rss_bytes = 0, promise_bytes = 0;
   std::vector<ExamView> exams;
+  std::optional<Price> price;  // of its model's card; a blind report keeps it
 };
 
 // Its results, and of its items what the charts need and `sample` per paper (see PaperItems).

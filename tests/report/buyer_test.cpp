@@ -136,16 +136,24 @@ TEST_F(Buyer, BlindReportNamesNobody) {
   const auto b = run("run-of-hidden", second, {choose_spec(), generate_spec()});
   ReportOptions options;
   options.blind = true;
+  options.cards.add(
+      "organisations:\n  - {id: o, zh: Telltale Org, en: Telltale Org}\nmodels:\n  - {id: "
+      "secretive-7b, "
+      "name: Secretive-7B,\n     org: o, access: api, price: {currency: CNY, per_hour: 2, date: "
+      "x}}\n",
+      "m.yaml");
   const ReportResult result = write_report({a, b}, folder_ / "out", options);
   ASSERT_EQ(result.key.size(), 2u);
   EXPECT_EQ(result.key[0].first, "甲");
   EXPECT_EQ(result.key[1].first, "乙");
   for (const auto& file : result.files) {
     const std::string text = read_file(file);
-    for (const char* word : {"Secretive", "Hidden-13B", "secretive", "run-of-", "weights of"}) {
+    for (const char* word :
+         {"Secretive", "Hidden-13B", "secretive", "run-of-", "weights of", "Telltale"}) {
       EXPECT_THAT(text, Not(HasSubstr(word))) << file;
     }
   }
+  EXPECT_THAT(read_file(folder_ / "out" / "csv" / "price.csv"), HasSubstr("CNY"));
   const ReportResult again = write_report({b, a}, folder_ / "out2", options);
   EXPECT_EQ(again.key, result.key);
 }
