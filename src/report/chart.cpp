@@ -55,7 +55,7 @@ std::string draw(const BarChart& bars, const Text& label, std::optional<bool> ch
   Svg svg(640, chinese);
   std::vector<Text> labels;
   for (const BarChart::Row& row : bars.rows) labels.push_back(row.label);
-  const double left = label_width(labels, 230), right = 640 - 62;
+  const double left = label_width(labels, 256), right = 640 - 62;
   const Scale x{bars.from, bars.to, left, right};
   const double bottom = 8 + kRow * static_cast<double>(bars.rows.size());
   const double step = nice_step(bars.to - bars.from, 5);
@@ -116,7 +116,7 @@ std::string draw(const RadarChart& radar, const Text& label, std::optional<bool>
 std::string draw(const HeatMap& heat, const Text& label, std::optional<bool> chinese) {
   std::vector<Text> labels;
   for (const HeatMap::Row& row : heat.rows) labels.push_back(row.label);
-  const double left = label_width(labels, 230), cell = 58, head = 92;
+  const double left = label_width(labels, 256), cell = 58, head = 92;
   const double width = std::max(left + cell * static_cast<double>(heat.columns.size()) + 8, 320.0);
   Svg svg(width + 60, chinese);
   for (size_t c = 0; c < heat.columns.size(); ++c) {
@@ -257,7 +257,7 @@ std::string draw(const LengthChart& lengths, const Text& label, std::optional<bo
     labels.push_back(row.label);
     most = std::max({most, row.p90, row.cap});
   }
-  const double left = label_width(labels, 250), right = 640 - 118;
+  const double left = label_width(labels, 280), right = 640 - 118;
   const Scale x{0, most, left, right};
   const double bottom = 8 + kRow * static_cast<double>(lengths.rows.size());
   const double step = nice_step(most, 4);

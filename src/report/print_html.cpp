@@ -202,7 +202,9 @@ std::string chapter_html(const Leaderboard& board, Chapter chapter) {
     links += link("#" + table.id, table.title);
     ++count;
   }
-  if (count > 2) out += "<ul class=\"sections\">\n" + links + "</ul>\n";
+  // Published tables are folded: their list of headings is short as it is.
+  if (count > 2 && chapter != Chapter::kPublished)
+    out += "<ul class=\"sections\">\n" + links + "</ul>\n";
   return out;
 }
 
