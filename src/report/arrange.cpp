@@ -94,7 +94,7 @@ std::vector<Board> make_boards(const std::vector<ModelRow>& models) {
           boards.push_back({&exam, "", {}});
           board = boards.end() - 1;
         }
-        board->entries.push_back({model, &exam});
+        board->entries.push_back({model, &exam, run});
       }
     }
   }
@@ -107,10 +107,53 @@ std::vector<Board> make_boards(const std::vector<ModelRow>& models) {
   return boards;
 }
 
+void find_cards(Standings& standings) {
+  const ReportOptions& options = *standings.options;
+  std::set<std::string> wanted(options.unranked.begin(), options.unranked.end());
+  for (ModelRow& row : standings.models) {
+    row.card = options.cards.find(row.runs[0]->model);
+    const bool foreign = !options.home.empty() && row.card != nullptr &&
+                         !row.card->country.empty() && row.card->country != options.home;
+    const bool named = std::find(options.unranked.begin(), options.unranked.end(), row.name) !=
+                       options.unranked.end();
+    wanted.erase(row.name);
+    row.ranked = !foreign && !named;
+  }
+  if (wanted.empty()) return;
+  std::vector<std::string> known;
+  for (const ModelRow& row : standings.models) known.push_back(row.name);
+  throw fail(Code::kUsage,
+             "report: --reference: no run is of a model \"{}\"{}",
+             *wanted.begin(),
+             suggestion(*wanted.begin(), known));
+}
+
 }  // namespace
 
-Standings arrange(const std::vector<RunView>& runs) {
+std::optional<double> tokens_per_second(const ModelRow& model) {
+  double tokens = 0, time_s = 0;
+  for (const RunView* run : model.runs) {
+    tokens += static_cast<double>(run->tokens_computed);
+    time_s += run->prefill_s + run->decode_s;
+  }
+  if (!(time_s > 0)) return std::nullopt;
+  return tokens / time_s;
+}
+
+std::optional<int64_t> parameters_of(const ModelRow& model) {
+  if (model.runs[0]->parameters > 0) return model.runs[0]->parameters;
+  return model.card != nullptr ? model.card->parameters : std::nullopt;
+}
+
+// A model that nobody's card names and that has weights here is one with weights.
+Access access_of(const ModelRow& model) {
+  if (model.card != nullptr) return model.card->access;
+  return model.runs[0]->has_weights ? Access::kWeights : Access::kApi;
+}
+
+Standings arrange(const std::vector<RunView>& runs, const ReportOptions& options) {
   Standings standings;
+  standings.options = &options;
   for (const RunView* run : in_order(runs)) {
     auto row =
         std::find_if(standings.models.begin(), standings.models.end(), [&](const ModelRow& model) {
@@ -123,6 +166,7 @@ Standings arrange(const std::vector<RunView>& runs) {
     row->runs.push_back(run);
   }
   name_rows(standings.models);
+  find_cards(standings);
   standings.boards = make_boards(standings.models);
   return standings;
 }

@@ -113,19 +113,6 @@ std::vector<Text> board_facts(const ExamView& exam) {
   return facts;
 }
 
-// The categories that the two exams share, in Chinese; a suite's own ones keep their name.
-Text category_name(const std::string& id) {
-  static const std::map<std::string, std::string> kChinese = {{"STEM", "理工"},
-                                                              {"Social Science", "社会科学"},
-                                                              {"Social Sciences", "社会科学"},
-                                                              {"Humanities", "人文"},
-                                                              {"Other", "其他"},
-                                                              {"Hard", "难题"},
-                                                              {"China specific", "中国特有"}};
-  const auto chinese = kChinese.find(id);
-  return chinese == kChinese.end() ? Text(id) : Text(chinese->second, id);
-}
-
 // Columns beside rank, model, score and interval. Each takes its cell from an entry's exam.
 struct ExtraColumn {
   Column column;
@@ -196,7 +183,122 @@ void add_count_columns(const Board& board, std::vector<ExtraColumn>& out) {
   }
 }
 
+// Scores that others published for this suite, with these shots: of this split, or where there are
+// none, of another.
+std::vector<const ReferenceTable*> beside(const ReportOptions& options, const ExamView& paper) {
+  std::vector<const ReferenceTable*> same, other;
+  for (const ReferenceTable& table : options.published) {
+    if (!table.beside || table.suite != paper.suite) continue;
+    if (table.shots && *table.shots != paper.shots) continue;
+    (table.split == paper.split ? same : other).push_back(&table);
+  }
+  return same.empty() ? other : same;
+}
+
+// A row of a board: measured, or quoted from a published table.
+struct BoardRow {
+  const Board::Entry* entry = nullptr;
+  const ReferenceTable* table = nullptr;
+  const ReferenceTable::Row* quoted = nullptr;
+};
+
+std::vector<Cell> quoted_cells(const Standings& standings,
+                               const BoardRow& row,
+                               const std::vector<ExtraColumn>& extra) {
+  const ModelCard* card = standings.options->cards.by_id(row.quoted->model);
+  Cell model = text_cell(card == nullptr ? row.quoted->as : card->name);
+  std::string what = row.table->split;
+  if (!what.empty()) what = " " + what;
+  model.marks.push_back({"公开成绩" + what, "published" + what});
+  const auto value = [&](size_t column) -> Cell {
+    if (!row.quoted->values[column]) return {kNone, nullptr};
+    return {row.quoted->shown[column], *row.quoted->values[column]};
+  };
+  std::vector<Cell> cells = {
+      {rank_text({}), nullptr}, std::move(model), value(0), {kNone, nullptr}};
+  for (const ExtraColumn& column : extra) {
+    cells.push_back({kNone, nullptr});
+    for (size_t c = 0; c < row.table->columns.size(); ++c) {
+      const std::string& id = row.table->columns[c].id;
+      const bool plural = id == "Social Science" && column.column.id == "category:Social Sciences";
+      if (column.column.id == "category:" + id || plural) cells.back() = value(c);
+    }
+  }
+  return cells;
+}
+
+std::vector<Cell> measured_cells(const Standings& standings,
+                                 const Board::Entry& entry,
+                                 const std::optional<int>& place,
+                                 const std::vector<ExtraColumn>& extra) {
+  const ExamView& exam = *entry.exam;
+  Cell score = score_cell(exam.score.value, exam);
+  if (!exam.items.complete()) score.marks.push_back(incomplete_mark(exam.items));
+  if (exam.at_chance) score.marks.push_back(kChanceMark);
+  if (!standings.models[entry.model].ranked) score.marks.push_back({"参照", "for reference"});
+  std::vector<Cell> cells = {rank_cell(place),
+                             text_cell(standings.models[entry.model].name),
+                             std::move(score),
+                             interval_cell(exam.score, exam)};
+  for (const ExtraColumn& column : extra) cells.push_back(column.cell(exam));
+  return cells;
+}
+
+Chart board_chart(const Standings& standings,
+                  const Board& board,
+                  const std::vector<BoardRow>& rows,
+                  const std::vector<size_t>& order) {
+  const bool lower = board.paper->lower_is_better();
+  const double scale = lower ? 1 : 100;
+  BarChart bars;
+  bars.decimals = lower ? 3 : 1;
+  if (board.paper->chance && *board.paper->chance > 0) bars.chance = 100 * *board.paper->chance;
+  double most = 0;
+  for (const size_t i : order) {
+    if (bars.rows.size() == kMostBars) break;
+    if (rows[i].quoted != nullptr) {
+      const ModelCard* card = standings.options->cards.by_id(rows[i].quoted->model);
+      if (!rows[i].quoted->values[0]) continue;
+      bars.rows.push_back({card == nullptr ? Text(rows[i].quoted->as) : Text(card->name),
+                           *rows[i].quoted->values[0],
+                           {},
+                           {},
+                           true});
+      continue;
+    }
+    const EstimateView& score = rows[i].entry->exam->score;
+    if (!score.value) continue;
+    BarChart::Row bar{standings.models[rows[i].entry->model].name, scale * *score.value};
+    if (score.low && score.high) {
+      bar.low = scale * *score.low;
+      bar.high = scale * *score.high;
+    }
+    most = std::max(most, bar.high.value_or(bar.value));
+    bars.rows.push_back(bar);
+  }
+  if (lower) bars.to = std::max(1.05 * most, 1e-9);
+  const Text title = board_title(board);
+  return {board.id + "-bars",
+          {title.zh + "：得分与 95% 区间", title.en + ": scores with 95% intervals"},
+          lower ? Text{"越短越好", "Shorter is better"}
+                : Text{"灰色：公开成绩；虚线：随机水平", "Grey: published; dashed: chance"},
+          bars};
+}
+
 }  // namespace
+
+// The categories that the two exams share, in Chinese; a suite's own ones keep their name.
+Text category_name(const std::string& id) {
+  static const std::map<std::string, std::string> kChinese = {{"STEM", "理工"},
+                                                              {"Social Science", "社会科学"},
+                                                              {"Social Sciences", "社会科学"},
+                                                              {"Humanities", "人文"},
+                                                              {"Other", "其他"},
+                                                              {"Hard", "难题"},
+                                                              {"China specific", "中国特有"}};
+  const auto chinese = kChinese.find(id);
+  return chinese == kChinese.end() ? Text(id) : Text(chinese->second, id);
+}
 
 Text board_title(const Board& board) {
   const ExamView& exam = *board.paper;
@@ -221,22 +323,40 @@ Table board_table(const Standings& standings, const Board& board) {
   add_count_columns(board, extra);
   for (const ExtraColumn& column : extra) table.columns.push_back(column.column);
 
-  std::vector<RankRow> rows;
-  for (const Board::Entry& entry : board.entries) rows.push_back(rank_row(*entry.exam));
-  const RankRules rules{lower ? 0.0 : 0.03, lower};
-  const std::vector<std::optional<int>> places = ranks(rows, rules);
-  for (const size_t i : board_order(rows, rules)) {
-    const ExamView& exam = *board.entries[i].exam;
-    Cell score = score_cell(exam.score.value, exam);
-    if (!exam.items.complete()) score.marks.push_back(incomplete_mark(exam.items));
-    if (exam.at_chance) score.marks.push_back(kChanceMark);
-    std::vector<Cell> cells = {rank_cell(places[i]),
-                               text_cell(standings.models[board.entries[i].model].name),
-                               std::move(score),
-                               interval_cell(exam.score, exam)};
-    for (const ExtraColumn& column : extra) cells.push_back(column.cell(exam));
-    table.rows.push_back(std::move(cells));
+  std::vector<RankRow> rank_rows;
+  std::vector<BoardRow> rows;
+  for (const Board::Entry& entry : board.entries) {
+    rank_rows.push_back(rank_row(*entry.exam));
+    rank_rows.back().ranked = rank_rows.back().ranked && standings.models[entry.model].ranked;
+    rows.push_back({&entry});
   }
+  for (const ReferenceTable* quoted : beside(*standings.options, paper)) {
+    for (const ReferenceTable::Row& row : quoted->rows) {
+      rank_rows.push_back({row.values.front(), false});
+      rows.push_back({nullptr, quoted, &row});
+    }
+    table.notes.push_back({fmt::format("公开成绩来自 {}（{}）：{}；协议不同，不与实测并排名次。",
+                                       quoted->source,
+                                       quoted->date,
+                                       quoted->protocol),
+                           fmt::format("Published scores from {} ({}): {}; another protocol, never "
+                                       "ranked with measured ones.",
+                                       quoted->source,
+                                       quoted->date,
+                                       quoted->protocol)});
+  }
+  const RankRules rules{lower ? 0.0 : 0.03, lower};
+  const std::vector<std::optional<int>> places = ranks(rank_rows, rules);
+  const std::vector<size_t> order = board_order(rank_rows, rules);
+  for (const size_t i : order) {
+    if (rows[i].quoted != nullptr) {
+      table.published.push_back(table.rows.size());
+      table.rows.push_back(quoted_cells(standings, rows[i], extra));
+    } else {
+      table.rows.push_back(measured_cells(standings, *rows[i].entry, places[i], extra));
+    }
+  }
+  if (rows.size() > 1) table.charts.push_back(board_chart(standings, board, rows, order));
   set_scale(table, lower);
   std::vector<std::string> scored = {"score", "micro", "macro", "completed_only"};
   for (const Column& column : table.columns) {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "report/escape.h"
 
+#include <map>
+
 #include "base/sha256.h"
 #include "run/csv_cell.h"
 
@@ -61,6 +63,35 @@ std::string markdown(std::string_view text, size_t most) {
                            (c == '.' && ends_in_www(std::string_view(shown).substr(0, i)));
       if (special) out += '\\';
       out += c;
+    }
+  }
+  return out;
+}
+
+std::string latex(std::string_view text, size_t most) {
+  static const std::map<char, const char*> kEscapes = {{'\\', "\\textbackslash{}"},
+                                                       {'{', "\\{"},
+                                                       {'}', "\\}"},
+                                                       {'$', "\\$"},
+                                                       {'&', "\\&"},
+                                                       {'#', "\\#"},
+                                                       {'%', "\\%"},
+                                                       {'_', "\\_"},
+                                                       {'^', "\\textasciicircum{}"},
+                                                       {'~', "\\textasciitilde{}"},
+                                                       {'<', "\\textless{}"},
+                                                       {'>', "\\textgreater{}"},
+                                                       {'|', "\\textbar{}"},
+                                                       {'"', "\\textquotedbl{}"},
+                                                       {'[', "{[}"},
+                                                       {']', "{]}"}};
+  std::string out;
+  for (const char c : visible(text, most)) {
+    const auto escape = kEscapes.find(c);
+    if (escape == kEscapes.end()) {
+      out += c;
+    } else {
+      out += escape->second;
     }
   }
   return out;

@@ -19,6 +19,9 @@ std::string html(std::string_view text, size_t most = kMostShown);
 // cell.
 std::string markdown(std::string_view text, size_t most = kMostShown);
 
+// For LaTeX text: every character that means something to TeX is written as what it looks like.
+std::string latex(std::string_view text, size_t most = kMostShown);
+
 // Lower-case ASCII letters, digits and single dashes, for ids and file names; "x" if none is left.
 std::string slug(std::string_view text);
 

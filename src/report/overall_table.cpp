@@ -11,63 +11,35 @@
 namespace keju {
 namespace {
 
-struct OverallRow {
-  std::vector<std::optional<double>> parts;
-  std::optional<double> score, low, high;
-  double chance = 0;
-  int64_t items = 0;
-  bool whole = false;
-};
-
-// The interval of a mean of independent scores from theirs, which need not be symmetric: its arms
-// are the root sums of squares of their arms (method of variance estimates recovery; Zou & Donner
-// 2008). The mean of one score keeps that score's interval.
+// The interval of a weighted mean of independent scores from theirs, which need not be symmetric:
+// its arms are the root sums of squares of their weighted arms (method of variance estimates
+// recovery; Zou & Donner 2008). The mean of one score keeps that score's interval.
 struct Arms {
   double below = 0, above = 0;  // sums of squares
   bool known = true;
 
-  void add(const EstimateView& score) {
+  void add(const EstimateView& score, double weight) {
     known = known && score.low && score.high;
     if (!known) return;
-    below += std::pow(100 * (*score.value - *score.low), 2);
-    above += std::pow(100 * (*score.high - *score.value), 2);
+    below += std::pow(100 * weight * (*score.value - *score.low), 2);
+    above += std::pow(100 * weight * (*score.high - *score.value), 2);
   }
 };
 
-OverallRow overall_row(const Standings& standings,
-                       const std::vector<size_t>& boards,
-                       size_t model) {
-  OverallRow row;
-  Arms arms;
-  double sum = 0;
-  size_t known = 0, complete = 0;
+// What each board weighs in the total: OPEN boards share `open_share` alike, OPT boards the rest;
+// where there are boards of one kind only, they share everything.
+std::vector<double> board_weights(const Standings& standings, const std::vector<size_t>& boards) {
+  double open = 0;
+  for (const size_t b : boards) open += standings.boards[b].open() ? 1 : 0;
+  const double opt = static_cast<double>(boards.size()) - open;
+  double share = standings.options->open_share;
+  if (open == 0) share = 0;
+  if (opt == 0) share = 1;
+  std::vector<double> weights;
   for (const size_t b : boards) {
-    const auto& entries = standings.boards[b].entries;
-    const auto entry = std::find_if(
-        entries.begin(), entries.end(), [&](const Board::Entry& e) { return e.model == model; });
-    if (entry == entries.end() || !entry->exam->score.value) {
-      row.parts.emplace_back();
-      continue;
-    }
-    const ExamView& exam = *entry->exam;
-    row.parts.push_back(100 * *exam.score.value);
-    sum += *row.parts.back();
-    arms.add(exam.score);
-    row.chance += 100 * exam.chance.value_or(0);
-    row.items += exam.score.n;
-    ++known;
-    complete += exam.items.complete() ? 1 : 0;
+    weights.push_back(standings.boards[b].open() ? share / open : (1 - share) / opt);
   }
-  if (known == 0 || known != boards.size()) return row;
-  const auto count = static_cast<double>(known);
-  row.score = sum / count;
-  if (arms.known) {
-    row.low = *row.score - std::sqrt(arms.below) / count;
-    row.high = *row.score + std::sqrt(arms.above) / count;
-  }
-  row.chance /= count;
-  row.whole = complete == boards.size();
-  return row;
+  return weights;
 }
 
 Cell overall_interval(const OverallRow& row) {
@@ -78,35 +50,40 @@ Cell overall_interval(const OverallRow& row) {
   return cell;
 }
 
-// Of all of a model's runs.
-struct ModelSpeed {
-  std::optional<double> tokens_per_s;
-  int64_t peak_rss_bytes = 0;
-};
-
-ModelSpeed speed_of(const ModelRow& model) {
-  ModelSpeed speed;
-  double tokens = 0, time_s = 0;
-  for (const RunView* run : model.runs) {
-    tokens += static_cast<double>(run->tokens_computed);
-    time_s += run->prefill_s + run->decode_s;
-    speed.peak_rss_bytes = std::max(speed.peak_rss_bytes, run->peak_rss_bytes);
-  }
-  if (time_s > 0) speed.tokens_per_s = tokens / time_s;
-  return speed;
-}
-
 Text paper_rules(const Board& board) {
   const ExamView& exam = *board.paper;
   return {fmt::format("{} · {} 样例", exam.protocol, exam.shots),
           fmt::format("{} · {}-shot", exam.protocol, exam.shots)};
 }
 
+int64_t peak_memory(const ModelRow& model) {
+  int64_t peak = 0;
+  for (const RunView* run : model.runs) peak = std::max(peak, run->peak_rss_bytes);
+  return peak;
+}
+
+struct Kinds {
+  bool open = false, opt = false;
+  bool both() const { return open && opt; }
+};
+
+Kinds kinds_of(const Standings& standings, const std::vector<size_t>& boards) {
+  Kinds kinds;
+  for (const size_t b : boards) (standings.boards[b].open() ? kinds.open : kinds.opt) = true;
+  return kinds;
+}
+
 std::vector<Column> overall_columns(const Standings& standings, const std::vector<size_t>& boards) {
   std::vector<Column> columns = {{"rank", {"排名", "Rank"}, Column::Kind::kRank},
                                  {"model", {"模型", "Model"}, Column::Kind::kModel},
-                                 {"score", {"总分", "Score"}},
+                                 {"organisation", {"机构", "Organisation"}, Column::Kind::kText},
+                                 {"score", {"总分", "Total"}},
                                  {"interval", {"95% 区间", "95% interval"}}};
+  if (kinds_of(standings, boards).both()) {
+    columns.push_back({"open", "OPEN", Column::Kind::kNumber, {"自由作答", "own words"}});
+    columns.push_back({"opt", "OPT", Column::Kind::kNumber, {"客观选择", "choices"}});
+  }
+  columns.push_back({"access", {"使用", "Access"}, Column::Kind::kText});
   for (const size_t b : boards) {
     const Board& board = standings.boards[b];
     columns.push_back({board.id, board_title(board), Column::Kind::kNumber, paper_rules(board)});
@@ -117,61 +94,191 @@ std::vector<Column> overall_columns(const Standings& standings, const std::vecto
   return columns;
 }
 
+Cell points_cell(const std::optional<double>& value) {
+  return value ? Cell{fixed(*value, 2), *value} : Cell{kNone, nullptr};
+}
+
+std::vector<Cell> overall_cells(const Standings& standings,
+                                const std::vector<size_t>& boards,
+                                size_t m,
+                                const OverallRow& row,
+                                const std::optional<int>& place) {
+  const ModelRow& model = standings.models[m];
+  Cell score = points_cell(row.score);
+  if (!row.score && !boards.empty()) score.marks.push_back({"缺分榜", "boards missing"});
+  if (row.score && !row.whole) score.marks.push_back({"未完成", "incomplete"});
+  if (row.at_chance()) score.marks.push_back(kChanceMark);
+  if (!model.ranked) score.marks.push_back({"参照", "for reference"});
+  std::vector<Cell> cells = {{rank_text(place), place ? Json(*place) : Json()},
+                             text_cell(model.name),
+                             organisation_cell(model.card),
+                             std::move(score),
+                             overall_interval(row)};
+  if (kinds_of(standings, boards).both()) {
+    cells.push_back(points_cell(row.open));
+    cells.push_back(points_cell(row.opt));
+  }
+  cells.push_back(text_cell(access_text(access_of(model))));
+  for (const std::optional<double>& part : row.parts) cells.push_back(points_cell(part));
+  const std::optional<double> rate = tokens_per_second(model);
+  cells.push_back(count_cell(row.items));
+  cells.push_back(rate ? Cell{per_second(*rate), *rate} : Cell{kNone, nullptr});
+  cells.push_back({bytes(peak_memory(model)), peak_memory(model)});
+  return cells;
+}
+
+std::vector<Text> overall_facts(const Standings& standings, const std::vector<size_t>& boards) {
+  std::vector<Text> facts = {
+      {fmt::format("{} 个分榜", boards.size()),
+       fmt::format("{} {}", boards.size(), boards.size() == 1 ? "board" : "boards")}};
+  if (kinds_of(standings, boards).both()) {
+    const double share = standings.options->open_share;
+    const std::string formula =
+        fmt::format("{} · OPEN + {} · OPT", fixed(share, 2), fixed(1 - share, 2));
+    facts.push_back({"总分 = " + formula, "total = " + formula});
+  } else {
+    facts.push_back({"总分 = 各分榜的平均", "total = mean of the boards"});
+  }
+  return facts;
+}
+
+// The tens around all intervals.
+void fit_y(ScatterChart& chart) {
+  double low = 100, high = 0;
+  for (const ScatterChart::Point& point : chart.points) {
+    low = std::min(low, point.low.value_or(point.y));
+    high = std::max(high, point.high.value_or(point.y));
+  }
+  chart.y_from = std::max(0.0, 10 * std::floor((low - 1) / 10));
+  chart.y_to = std::min(100.0, 10 * std::ceil((high + 1) / 10));
+}
+
+std::vector<Chart> overall_charts(const Standings& standings,
+                                  const std::vector<size_t>& order,
+                                  const std::vector<OverallRow>& rows) {
+  BarChart bars;
+  ScatterChart speed, size;
+  speed.x_title = {"词元/秒", "tokens per second"};
+  size.x_title = {"参数量", "parameters"};
+  speed.y_title = size.y_title = {"总分", "total"};
+  for (const size_t m : order) {
+    const OverallRow& row = rows[m];
+    if (!row.score) continue;
+    const ModelRow& model = standings.models[m];
+    const bool quiet = !model.ranked || !row.whole || row.at_chance();
+    if (bars.rows.size() < kMostBars) {
+      bars.rows.push_back({model.name, *row.score, row.low, row.high, quiet});
+      bars.chance = row.chance > 0 ? std::optional<double>(row.chance) : std::nullopt;
+    }
+    const std::optional<double> rate = tokens_per_second(model);
+    const std::optional<int64_t> parameters = parameters_of(model);
+    if (rate && *rate > 0)
+      speed.points.push_back({model.name, *rate, *row.score, row.low, row.high});
+    if (parameters && *parameters > 0) {
+      size.points.push_back(
+          {model.name, static_cast<double>(*parameters), *row.score, row.low, row.high});
+    }
+  }
+  fit_y(speed);
+  fit_y(size);
+  std::vector<Chart> charts;
+  if (bars.rows.size() > 1) {
+    charts.push_back({"overall-bars",
+                      {"总分与 95% 区间", "Totals with their 95% intervals"},
+                      {"虚线：随机水平", "Dashed: chance"},
+                      bars});
+  }
+  if (speed.points.size() > 1) {
+    charts.push_back({"overall-speed", {"总分与速度", "Total against speed"}, {}, speed});
+  }
+  if (size.points.size() > 1) {
+    charts.push_back({"overall-size", {"总分与参数量", "Total against size"}, {}, size});
+  }
+  return charts;
+}
+
 }  // namespace
 
-Table overall_table(const Standings& standings) {
+OverallRow overall_row(const Standings& standings,
+                       const std::vector<size_t>& boards,
+                       size_t model) {
+  OverallRow row;
+  Arms arms;
+  const std::vector<double> weights = board_weights(standings, boards);
+  double total = 0, sums[2] = {0, 0}, counts[2] = {0, 0};
+  size_t known = 0, complete = 0;
+  for (size_t i = 0; i < boards.size(); ++i) {
+    const Board& board = standings.boards[boards[i]];
+    const auto entry = std::find_if(board.entries.begin(),
+                                    board.entries.end(),
+                                    [&](const Board::Entry& e) { return e.model == model; });
+    row.parts.emplace_back();
+    if (entry == board.entries.end() || !entry->exam->score.value) continue;
+    const ExamView& exam = *entry->exam;
+    row.parts.back() = 100 * *exam.score.value;
+    total += weights[i] * *row.parts.back();
+    sums[board.open() ? 1 : 0] += *row.parts.back();
+    counts[board.open() ? 1 : 0] += 1;
+    arms.add(exam.score, weights[i]);
+    row.chance += 100 * weights[i] * exam.chance.value_or(0);
+    row.items += exam.score.n;
+    ++known;
+    complete += exam.items.complete() ? 1 : 0;
+  }
+  if (known == 0 || known != boards.size()) return row;
+  row.score = total;
+  if (counts[0] > 0) row.opt = sums[0] / counts[0];
+  if (counts[1] > 0) row.open = sums[1] / counts[1];
+  if (arms.known) {
+    row.low = *row.score - std::sqrt(arms.below);
+    row.high = *row.score + std::sqrt(arms.above);
+  }
+  row.whole = complete == boards.size();
+  return row;
+}
+
+Table overall_table(const Standings& standings, bool open_weights_only) {
   Table table;
-  table.id = "overall";
-  table.title = {"总榜", "Overall"};
+  table.id = open_weights_only ? "open-weights" : "overall";
+  table.title = open_weights_only ? Text{"开源榜", "Open weights"} : Text{"总榜", "Overall"};
+  table.chapter = Chapter::kOverview;
   const std::vector<size_t> boards = overall_boards(standings);
   table.columns = overall_columns(standings, boards);
-  table.facts = {
-      {fmt::format("{} 个分榜的平均", boards.size()),
-       fmt::format("mean of {} {}", boards.size(), boards.size() == 1 ? "board" : "boards")}};
+  table.facts = overall_facts(standings, boards);
   table.notes = {
-      {"总分是下列各分榜得分（0–100）的算术平均，区间由各榜区间合成。只有在全部这些榜上完成的模型"
-       "参与"
-       "排名；得分相差小于 0.03 记为并列。",
-       "The score is the plain mean of the boards below (0–100); its interval combines their "
-       "intervals. Only models that finished all of them are ranked; scores less than 0.03 "
-       "apart share a rank."},
-      {"区间未高于随机水平的得分标为“≈ 随机”，不参与排名；未完成的运行如实标出，不参与排名。",
+      {"OPEN 是自由作答的分榜的平均，OPT 是选择作答的分榜的平均（均为 0–100）；区间由各榜区间合成。"
+       "只有在全部这些榜上完成的模型参与排名；得分相差小于 0.03 记为并列。",
+       "OPEN is the mean of the boards answered in the model's own words, OPT of those answered by "
+       "choosing (0–100); the interval combines theirs. Only models that finished all of them are "
+       "ranked; scores less than 0.03 apart share a rank."},
+      {"区间未高于随机水平的得分标为“≈ "
+       "随机”，不参与排名；未完成的运行与参照模型如实标出，不参与排名。",
        "A score whose interval does not clear the chance level is marked “≈ chance” and not "
-       "ranked; an incomplete run is marked and not ranked."}};
+       "ranked; incomplete runs and models listed for reference are marked and not ranked."}};
   std::vector<OverallRow> rows;
   std::vector<RankRow> rank_rows;
-  std::vector<bool> at_chance;
+  size_t listed = 0;
   for (size_t m = 0; m < standings.models.size(); ++m) {
     rows.push_back(overall_row(standings, boards, m));
+    const bool listed_here =
+        !open_weights_only || access_of(standings.models[m]) == Access::kWeights;
+    listed += listed_here ? 1 : 0;
+    if (!listed_here) rows.back() = {};
     const OverallRow& row = rows.back();
-    at_chance.push_back(row.score && row.chance > 0 && (!row.low || *row.low <= row.chance));
-    rank_rows.push_back({row.score, row.whole && !at_chance.back()});
+    rank_rows.push_back({row.score, row.whole && !row.at_chance() && standings.models[m].ranked});
   }
-  const RankRules rules;
-  const std::vector<std::optional<int>> places = ranks(rank_rows, rules);
-  for (const size_t m : board_order(rank_rows, rules)) {
-    const OverallRow& row = rows[m];
-    Cell score = row.score ? Cell{fixed(*row.score, 2), *row.score} : Cell{kNone, nullptr};
-    if (!row.score && !boards.empty()) score.marks.push_back({"缺分榜", "boards missing"});
-    if (row.score && !row.whole) score.marks.push_back({"未完成", "incomplete"});
-    if (at_chance[m]) score.marks.push_back(kChanceMark);
-    std::vector<Cell> cells = {{rank_text(places[m]), places[m] ? Json(*places[m]) : Json()},
-                               text_cell(standings.models[m].name),
-                               std::move(score),
-                               overall_interval(row)};
-    for (const std::optional<double>& part : row.parts) {
-      cells.push_back(part ? Cell{fixed(*part, 2), *part} : Cell{kNone, nullptr});
-    }
-    const ModelSpeed speed = speed_of(standings.models[m]);
-    cells.push_back(count_cell(row.items));
-    cells.push_back(speed.tokens_per_s ? Cell{per_second(*speed.tokens_per_s), *speed.tokens_per_s}
-                                       : Cell{kNone, nullptr});
-    cells.push_back({bytes(speed.peak_rss_bytes), speed.peak_rss_bytes});
-    table.rows.push_back(std::move(cells));
+  if (open_weights_only && listed == standings.models.size())
+    return table;  // it is the overall one
+  const std::vector<std::optional<int>> places = ranks(rank_rows, {});
+  const std::vector<size_t> order = board_order(rank_rows, {});
+  for (const size_t m : order) {
+    if (open_weights_only && access_of(standings.models[m]) != Access::kWeights) continue;
+    table.rows.push_back(overall_cells(standings, boards, m, rows[m], places[m]));
   }
-  std::vector<std::string> scored = {"score"};
+  std::vector<std::string> scored = {"score", "open", "opt"};
   for (const size_t b : boards) scored.push_back(standings.boards[b].id);
   mark_best(table, scored, false);
+  if (!open_weights_only) table.charts = overall_charts(standings, order, rows);
   return table;
 }
 

@@ -44,6 +44,7 @@ bool has_interval(const Table& table, size_t column) {
 std::string print_markdown(const Leaderboard& board) {
   std::string out = "# " + both(board.title) + "\n\n" + joined(board.summary) + "\n";
   for (const Table& table : board.tables) {
+    if (table.chapter == Chapter::kPublished) continue;  // a README shows what was measured
     out += fmt::format("\n## {}\n\n", both(table.title));
     // Never at the beginning of a line, where a foreign text could start a list or a heading.
     std::string facts = joined(table.facts);
@@ -117,13 +118,21 @@ Json print_json(const Leaderboard& board) {
       }
       rows.push_back({{"values", std::move(values)}, {"marks", std::move(marks)}});
     }
+    for (Json& row : rows) row["published"] = false;
+    for (const size_t i : table.published) rows[i]["published"] = true;
+    Json charts = Json::array();
+    for (const Chart& chart : table.charts) {
+      charts.push_back({{"id", chart.id}, {"title", text(chart.title)}});
+    }
     tables.push_back({{"id", table.id},
+                      {"chapter", text(chapter_title(table.chapter)).at("en")},
                       {"title", text(table.title)},
                       {"about", text(table.about)},
                       {"facts", texts(table.facts)},
                       {"notes", texts(table.notes)},
                       {"columns", std::move(columns)},
-                      {"rows", std::move(rows)}});
+                      {"rows", std::move(rows)},
+                      {"charts", std::move(charts)}});
   }
   return {{"schema", kLeaderboardSchema},
           {"title", text(board.title)},

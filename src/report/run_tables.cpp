@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+#include <algorithm>
 #include <set>
 
 #include "base/error.h"
@@ -70,6 +71,7 @@ std::vector<Cell> speed_row(const ModelRow& model, const RunView& run) {
 Table speed_table(const Standings& standings) {
   Table table;
   table.id = "speed";
+  table.chapter = Chapter::kSpeed;
   table.title = {"速度与内存", "Speed and memory"};
   table.notes = {
       {"预填与生成速度按各阶段用时计；首词元时间自该题首次前向计算起算。“实算/"
@@ -106,6 +108,7 @@ Table speed_table(const Standings& standings) {
 Table provenance_table(const Standings& standings) {
   Table table;
   table.id = "runs";
+  table.chapter = Chapter::kRuns;
   table.title = {"运行与指纹", "Runs and fingerprints"};
   table.notes = {
       {"摘要覆盖每题的结果与对数概率的每一位；用相同的文件、协议与数值模式重算，应得到相同的摘要。",
@@ -145,10 +148,9 @@ Table provenance_table(const Standings& standings) {
   return table;
 }
 
-Leaderboard make_leaderboard(const std::vector<RunView>& runs, const ReportOptions& options) {
-  const Standings standings = arrange(runs);
-  Leaderboard out;
-  out.title = {options.title_zh, options.title_en};
+namespace {
+
+void add_summary(const std::vector<RunView>& runs, const Standings& standings, Leaderboard& out) {
   int64_t items = 0;
   std::set<std::string> suites;
   for (const RunView& run : runs) items += run.items.scored + run.items.unscored;
@@ -160,14 +162,44 @@ Leaderboard make_leaderboard(const std::vector<RunView>& runs, const ReportOptio
   fact(suites.size(), "套试卷", suites.size() == 1 ? "suite" : "suites");
   fact(standings.boards.size(), "个分榜", standings.boards.size() == 1 ? "board" : "boards");
   out.summary.push_back({grouped(items) + " 次作答", grouped(items) + " answers"});
+}
 
-  out.tables.push_back(overall_table(standings));
+}  // namespace
+
+Leaderboard make_leaderboard(const std::vector<RunView>& runs,
+                             const ReportOptions& options,
+                             ReportResult& result) {
+  const Standings standings = arrange(runs, options);
+  Leaderboard out;
+  out.title = {options.title_zh, options.title_en};
+  add_summary(runs, standings, out);
+  const auto add = [&](Table table) {
+    if (!table.rows.empty()) out.tables.push_back(std::move(table));
+  };
+  out.tables.push_back(overall_table(standings, false));
+  add(overall_table(standings, true));
   for (const Board& board : standings.boards) {
-    out.tables.push_back(board_table(standings, board));
-    if (board.paper->subjects.size() > 1) out.tables.push_back(subject_table(standings, board));
+    add(board_table(standings, board));
+    if (board.paper->subjects.size() > 1) add(subject_table(standings, board));
   }
-  out.tables.push_back(speed_table(standings));
-  out.tables.push_back(provenance_table(standings));
+  add(field_table(standings));
+  add(category_table(standings));
+  for (Table& section : model_sections(standings)) add(std::move(section));
+  if (!options.blind) add(model_table(standings));
+  add(acceptance_table(standings, result));
+  add(price_table(standings));
+  add(speed_table(standings));
+  add(length_table(standings));
+  for (Table& table : published_tables(standings)) add(std::move(table));
+  add(provenance_table(standings));
+  for (const Board& board : standings.boards) {
+    Explorer explorer = explorer_of(standings, board);
+    if (!explorer.items.empty()) out.explorers.push_back(std::move(explorer));
+  }
+  // Chapters in order, whatever order their tables were made in.
+  std::stable_sort(out.tables.begin(), out.tables.end(), [](const Table& a, const Table& b) {
+    return a.chapter < b.chapter;
+  });
   return out;
 }
 

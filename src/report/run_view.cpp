@@ -2,6 +2,8 @@
 #include "report/run_view.h"
 
 #include <cmath>
+#include <map>
+#include <set>
 
 #include "base/error.h"
 #include "base/json.h"
@@ -174,12 +176,19 @@ void read_speed(const Field& root, RunView& run) {
   run.promise_bytes = memory.integer("promise_bytes");
 }
 
+std::set<std::string> exam_keys(const RunView& run) {
+  std::set<std::string> keys;
+  for (const ExamView& exam : run.exams) keys.insert(exam.key);
+  return keys;
+}
+
 }  // namespace
 
-RunView read_run(const std::filesystem::path& folder) {
+RunView read_run(const std::filesystem::path& folder, size_t sample) {
   const Json results = read_results(folder);
   const Field root(results, (folder / "results.json").string());
   RunView run;
+  run.path = folder;
   // "runs/x/" has an empty last name.
   const std::filesystem::path path = std::filesystem::absolute(folder).lexically_normal();
   run.folder = (path.has_filename() ? path.filename() : path.parent_path().filename()).string();
@@ -201,6 +210,13 @@ RunView read_run(const std::filesystem::path& folder) {
     read_scores(field, exam);
     run.exams.push_back(std::move(exam));
   });
+  run.has_weights = run.weights_bytes > 0 || !run.weights_digest.empty();
+  std::map<std::string, std::shared_ptr<PaperItems>> stored =
+      read_paper_items(folder, exam_keys(run), sample);
+  for (ExamView& exam : run.exams) {
+    const auto found = stored.find(exam.key);
+    if (found != stored.end()) exam.stored = found->second;
+  }
   return run;
 }
 

@@ -3,9 +3,13 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
+
+#include "report/reference.h"
+#include "report/run_items.h"
 
 namespace keju {
 
@@ -46,6 +50,7 @@ struct ExamView {
   std::optional<int64_t> extracted, ambiguous, not_extracted;
   std::vector<PartView> categories, subjects;
   std::vector<AlsoView> also;
+  std::shared_ptr<PaperItems> stored;  // null where the folder has no store
 
   bool lower_is_better() const { return metric == "bits_per_byte"; }
 };
@@ -55,10 +60,11 @@ struct PercentilesView {
 };
 
 struct RunView {
+  std::filesystem::path path;
   std::string folder;  // its last name
   std::string model, family, weights_digest, tokenizer_digest, template_hash, numeric_mode;
   std::string digest;
-  bool complete = false;
+  bool complete = false, has_weights = false;
   CountsView items;
   int64_t parameters = 0, tokens_naive = 0, tokens_computed = 0, sessions = 0;
   std::optional<double> prefill_tokens_per_s, decode_tokens_per_s, items_per_s;
@@ -66,9 +72,12 @@ struct RunView {
   PercentilesView ttft_s, tpot_s, latency_s;
   int64_t weights_bytes = 0, kv_peak_bytes = 0, peak_rss_bytes = 0, promise_bytes = 0;
   std::vector<ExamView> exams;
+  std::optional<Price> price;  // of its model's card; a blind report keeps it
 };
 
-// Errors: those of read_results; Error(kInput) names the field that is missing or of another type.
-RunView read_run(const std::filesystem::path& folder);
+// Its results, and of its items what the charts need and `sample` per paper (see PaperItems).
+// Errors: those of read_results and for_each_record; Error(kInput) names the field that is missing
+// or of another type.
+RunView read_run(const std::filesystem::path& folder, size_t sample = 0);
 
 }  // namespace keju

@@ -7,19 +7,10 @@
 #include <vector>
 
 #include "base/json.h"
+#include "report/chart.h"
+#include "report/text.h"
 
 namespace keju {
-
-// A text in both of the report's languages. Strings are raw: whoever prints them escapes them.
-struct Text {
-  Text() = default;
-  Text(std::string both) : zh(both), en(std::move(both)) {}
-  Text(const char* both) : zh(both), en(both) {}
-  Text(std::string chinese, std::string english) : zh(std::move(chinese)), en(std::move(english)) {}
-  std::string zh, en;
-  bool same() const { return zh == en; }
-  bool empty() const { return zh.empty() && en.empty(); }
-};
 
 // A score on its scale, for a small drawing of the interval.
 struct Range {
@@ -45,6 +36,11 @@ struct Column {
   Text sub = {};  // a second line under the title
 };
 
+// The chapters of a report, in its order.
+enum class Chapter { kOverview, kBoards, kAbilities, kModels, kBuyer, kSpeed, kPublished, kRuns };
+Text chapter_title(Chapter chapter);
+
+// A table with its charts; without columns, charts alone.
 struct Table {
   std::string id;  // unique, a slug
   Text title;
@@ -54,6 +50,30 @@ struct Table {
   std::vector<Column> columns;
   std::vector<std::vector<Cell>> rows;
   bool folded = false;  // details that a page may hide at first
+  Chapter chapter = Chapter::kBoards;
+  std::vector<size_t> published = {};  // rows that are quoted from a source, not measured
+  std::vector<Chart> charts = {};
+};
+
+// What became of one item of a paper under each model.
+struct Explorer {
+  struct Answer {
+    enum class Verdict { kRight, kWrong, kPartly, kUnread, kUnlabelled, kFailed, kMissing };
+    Verdict verdict = Verdict::kMissing;
+    Text why;                     // in words
+    std::string given;            // the chosen option or the generated text
+    std::vector<float> logprobs;  // of the options, as scored
+  };
+  struct Item {
+    std::string id, subject, question, prompt_end, gold;
+    std::vector<std::string> options;  // "A. text"
+    std::vector<Answer> answers;       // of the models in order
+  };
+  std::string id;  // of its board
+  Text title;
+  std::vector<Text> notes;
+  std::vector<std::string> models;
+  std::vector<Item> items;
 };
 
 // All that a report shows, in order; the printers add nothing to it and leave nothing out.
@@ -61,6 +81,7 @@ struct Leaderboard {
   Text title;
   std::vector<Text> summary;
   std::vector<Table> tables;
+  std::vector<Explorer> explorers;
 };
 
 }  // namespace keju

@@ -11,7 +11,22 @@ const Text kNone{"—"};
 const Text kChanceMark{"≈ 随机", "≈ chance"};
 
 Cell text_cell(const Text& text) { return {text, text.en}; }
+Cell organisation_cell(const ModelCard* card) {
+  return card == nullptr ? Cell{kNone, nullptr} : text_cell(card->organisation);
+}
 Cell count_cell(int64_t n) { return {grouped(n), n}; }
+
+Text chapter_title(Chapter chapter) {
+  static const Text kTitles[] = {{"总览", "Overview"},
+                                 {"分榜", "Boards"},
+                                 {"能力", "Abilities"},
+                                 {"模型", "Models"},
+                                 {"采购", "For a buyer"},
+                                 {"速度与长度", "Speed and length"},
+                                 {"公开成绩", "Published scores"},
+                                 {"运行", "Runs"}};
+  return kTitles[static_cast<size_t>(chapter)];
+}
 
 void mark_best(Table& table, const std::vector<std::string>& columns, bool lower_is_better) {
   const auto begin = table.columns.begin(), end = table.columns.end();

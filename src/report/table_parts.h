@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "report/reference.h"
 #include "report/table.h"
 
 // What the makers of tables share.
@@ -12,7 +13,11 @@ namespace keju {
 extern const Text kNone;        // "—"
 extern const Text kChanceMark;  // "≈ chance"
 
+// A chart shows no more rows than this.
+inline constexpr size_t kMostBars = 40;
+
 Cell text_cell(const Text& text);
+Cell organisation_cell(const ModelCard* card);  // "—" for none
 Cell count_cell(int64_t n);
 
 // Marks the best number of each of `columns` among the ranked rows (all rows, where there are no

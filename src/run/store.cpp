@@ -184,6 +184,42 @@ std::vector<SessionRecord> read_sessions(const std::filesystem::path& folder) {
   return all;
 }
 
+void for_each_record(const std::filesystem::path& folder,
+                     const std::function<void(const ItemRecord&)>& visit) {
+  const std::vector<std::filesystem::path> files = store_files(folder);
+  if (files.size() > 1) {  // an item may be in two of them
+    for (const ItemRecord& record : read_records(folder)) visit(record);
+    return;
+  }
+  Database database(files[0], Database::Mode::kRead);
+  check_store(database);
+  Statement statement(database, select_records());
+  while (statement.step()) visit(read_record(statement, files[0].string()));
+}
+
+void read_items(const std::filesystem::path& folder,
+                const std::string& exam,
+                const std::vector<std::string>& items,
+                const std::function<void(const StoredItem&)>& visit) {
+  const std::vector<std::filesystem::path> files = store_files(folder);
+  std::vector<std::unique_ptr<Database>> databases;
+  for (const std::filesystem::path& file : files) {
+    databases.push_back(std::make_unique<Database>(file, Database::Mode::kRead));
+    check_store(*databases.back());
+  }
+  for (const std::string& item : items) {
+    std::optional<StoredItem> found;
+    for (size_t i = 0; i < files.size(); ++i) {
+      Statement statement(*databases[i], select_item());
+      statement.bind(exam).bind(item);
+      if (!statement.step()) continue;
+      StoredItem one = read_item(statement, files[i].string());
+      if (!found || std::holds_alternative<Failed>(found->record.outcome)) found = std::move(one);
+    }
+    if (found) visit(*found);
+  }
+}
+
 void for_each_item(const std::filesystem::path& folder,
                    const std::string& exam,
                    const std::function<void(const StoredItem&)>& visit) {

@@ -97,7 +97,18 @@ std::vector<std::filesystem::path> store_files(const std::filesystem::path& fold
 std::vector<ItemRecord> read_records(const std::filesystem::path& folder);
 std::vector<SessionRecord> read_sessions(const std::filesystem::path& folder);
 
-// The same one by one with prompts and documents, for exports; an empty `exam` means all.
+// The same one by one, in no order, without holding them all where the folder has one store.
+void for_each_record(const std::filesystem::path& folder,
+                     const std::function<void(const ItemRecord&)>& visit);
+
+// The named items of an exam with their texts, in the order of `items`; those that the folder lacks
+// are left out.
+void read_items(const std::filesystem::path& folder,
+                const std::string& exam,
+                const std::vector<std::string>& items,
+                const std::function<void(const StoredItem&)>& visit);
+
+// All of them one by one with prompts and documents, for exports; an empty `exam` means all.
 void for_each_item(const std::filesystem::path& folder,
                    const std::string& exam,
                    const std::function<void(const StoredItem&)>& visit);

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "report/table.h"
+
+namespace keju {
+
+// One item of a run, as the item explorer shows it.
+struct ItemAnswer {
+  uint64_t place = 0;  // item_place of its id: the same for every model
+  std::string id, subject;
+  int64_t row = 0;
+  int gold = -1, choice = -1;
+  Explorer::Answer answer;
+};
+
+// What a report takes from the items of one exam of a run.
+struct PaperItems {
+  struct Bin {
+    int64_t items = 0;
+    double confidence = 0, right = 0;  // sums
+  };
+  int64_t answered = 0;  // neither failed nor missing
+  int64_t prompt_tokens = 0, output_tokens = 0;
+  int64_t refusals = 0;            // generated answers that begin by declining
+  std::array<Bin, 10> bins;        // by the chosen option's share of the options' probability
+  std::vector<int32_t> lengths;    // of generated answers in tokens, rising
+  std::vector<float> ttft_s;       // rising
+  std::vector<ItemAnswer> sample;  // those with the smallest places, rising: a random sample of ids
+};
+
+// An item's place in the order by which samples are drawn: the same for equal ids.
+uint64_t item_place(const std::string& id);
+
+// Whether a generated answer declines to answer, by the words that it begins with (the first 40
+// code points): "抱歉", "我无法", "I cannot", "As an AI" and their like.
+bool declines(const std::string& text);
+
+// Reads every item of a run folder once. Exams outside `keys` are passed over; a folder without a
+// store has none. Errors: those of for_each_record.
+std::map<std::string, std::shared_ptr<PaperItems>> read_paper_items(
+    const std::filesystem::path& folder, const std::set<std::string>& keys, size_t sample);
+
+}  // namespace keju
