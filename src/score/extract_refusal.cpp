@@ -71,20 +71,25 @@ std::string_view body_of(std::string_view text, const Sentence& sentence) {
   "不支持|不想)"
 
 const Pattern& declines_in_chinese() {
-  static const Pattern pattern("(?:我们?|本人|本助手|本模型|作为[^。]{0,30}?)[^。]{0,12}?" KEJU_NOT
-                               "[^。,]{0,16}?" KEJU_HELP
-                               "|(?:抱歉|对不起|不好意思|遗憾|请原谅)[^。]{0,30}?" KEJU_NOT
-                               "[^。,]{0,16}?" KEJU_HELP "|^" KEJU_NOT "[^。,]{0,10}?" KEJU_HELP
-                               "|^(?:(?:对于?|关于)?(?:这个?|该|此|您的?|你的?)[^。,]{0,8}?(?:问题|"
-                               "请求|要求|话题|内容))[^。]{0,8}?" KEJU_NOT "[^。,]{0,16}?" KEJU_HELP
-                               "|我(?:必须|只能|要|得)?(?:明确)?(?:拒绝|谢绝)",
-                               "refusal");
+  static const Pattern pattern(
+      "(?:我们?|本人|本助手|本模型|作为[^。]{0,30}?)[^。]{0,12}?" KEJU_NOT "[^。,]{0,16}?" KEJU_HELP
+      "|(?:抱歉|对不起|不好意思|遗憾|请原谅)[^。]{0,30}?" KEJU_NOT "[^。,]{0,16}?" KEJU_HELP
+      "|^" KEJU_NOT "[^。,]{0,10}?" KEJU_HELP
+      "|^(?:(?:对于?|关于)?(?:这个?|该|此|您的?|你的?)[^。,]{0,8}?(?:问题|"
+      "请求|要求|话题|内容))[^。]{0,8}?" KEJU_NOT "[^。,]{0,16}?" KEJU_HELP
+      "|我(?:必须|只能|要|得)?(?:明确)?(?:拒绝|谢绝)"
+      "|我[^。,]{0,10}?(?:帮不了|帮不上|答不了|做不到|办不到|无能为力|爱莫能助|没有?学会[^。,]{0,6}"
+      "?回答)"
+      "|[,，:](?:恕|暂时|目前|现在|实在|所以|因此)*" KEJU_NOT
+      "[^。,]{0,4}?(?:[为给帮替向](?:您|你))",
+      "refusal");
   return pattern;
 }
 
 const Pattern& declines_in_english() {
   static const Pattern pattern(
-      "(?i)\\bI(?:['’]m| am)? ?(?:really |very |so |truly )?(?:sorry|afraid)?,?"
+      "(?i)\\bnot something (?:that )?I(?:['’]m able to| can| will)\\b|\\bI(?:['’]m| am)? "
+      "?(?:really |very |so |truly )?(?:sorry|afraid)?,?"
       "[^.]{0,60}?\\b(?:can(?:['’]t|not| not)|won['’]t|will not|(?:am|['’]m|be)? ?(?:not "
       "able|unable) "
       "to|must decline|have to decline|decline|refuse|am not comfortable|['’]m not comfortable)"
