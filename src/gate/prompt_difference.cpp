@@ -91,6 +91,10 @@ PromptDifference classify_prompts(const std::string& ours,
     if (shots > 0) return {"dropped shot", detail};
     return {"dropped text", detail};
   }
+  if (m.ours.empty())
+    return {
+        shots > 0 && m.theirs.find('\n') != std::string_view::npos ? "extra shot" : "extra text",
+        detail};
   const bool named = holds_any(theirs, foreign_names) && !holds_any(ours, foreign_names);
   if (named && holds_any(ours, own_names)) return {"English subject handle", detail};
   return {"other wording", detail};

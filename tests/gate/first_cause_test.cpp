@@ -143,6 +143,10 @@ TEST_F(FirstCause, DroppedShot) {
   change_prompts(
       [](std::string p) { return without(std::move(p), "例题二又是什么？\n答案： B\n\n"); });
   expect_first(explained(), Stage::kPrompt, "dropped shot");
+  change_prompts([](std::string p) {
+    return p.insert(p.find("第 "), "例题二又是什么？\n答案： B\n\n例题三呢？\n答案： C\n\n");
+  });
+  expect_first(explained(), Stage::kPrompt, "extra shot");
 }
 
 TEST_F(FirstCause, DoubledBos) {
