@@ -8,6 +8,7 @@
 #include "gate/compare.h"
 #include "gate/first_cause.h"
 #include "gate/kinship_board.h"
+#include "run/export.h"
 
 namespace keju {
 namespace {
@@ -41,6 +42,7 @@ int compare_kin(const CompareCommand& command) {
 int compare_with(const CompareCommand& command) {
   if (command.runs.size() != 1)
     throw fail(Code::kUsage, "compare --with: found {} runs, need one", command.runs.size());
+  refuse_private(command.runs[0], "compare --with");
   std::vector<TheirItem> theirs;
   for (const std::string& file : command.with) {
     for (TheirItem& item : read_samples(read_file(file), file)) theirs.push_back(std::move(item));

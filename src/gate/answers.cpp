@@ -109,6 +109,12 @@ AnsweredItem answered(const StoredItem& stored) {
   return item;
 }
 
+// Of a private suite's items ids, values and choices are compared; what was said stays in the run.
+static void withhold(AnsweredItem& item) {
+  item.said = "withheld: private suite";
+  item.extracted.clear();
+}
+
 AnsweredRun read_answers(const std::filesystem::path& folder) {
   AnsweredRun run;
   run.where = folder.string();
@@ -133,6 +139,7 @@ AnsweredRun read_answers(const std::filesystem::path& folder) {
     }
     AnsweredExam& exam = run.exams[found->second];
     exam.items.push_back(answered(stored));
+    if (exam.manifest.protocol.private_items) withhold(exam.items.back());
     exam.failed += exam.items.back().failed ? 1 : 0;
     records[found->second].push_back(stored.record);
   });

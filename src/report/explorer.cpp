@@ -92,6 +92,12 @@ Explorer explorer_of(const Standings& standings, const Board& board) {
   Explorer explorer;
   explorer.id = board.id;
   explorer.title = board_title(board);
+  for (const Board::Entry& entry : board.entries) {
+    if (!entry.exam->private_items) continue;
+    explorer.notes.push_back(
+        {"自有题目，题目与回答不列出", "Private suite: items and outputs are not shown"});
+    return explorer;
+  }
   const std::vector<const ItemAnswer*> chosen = chosen_items(board, standings.options->items);
   if (chosen.empty()) return explorer;
   std::map<std::string, size_t> places;

@@ -18,6 +18,7 @@ class Field {
   Field(const Json& json, std::string where) : json_(json), where_(std::move(where)) {}
 
   Field at(const char* key) const { return Field(member(json_, key, where_), where_ + ": " + key); }
+  bool has(const char* key) const { return json_.is_object() && json_.contains(key); }
   std::string text(const char* key) const { return string_member(json_, key, where_); }
   int64_t integer(const char* key) const { return int_member(json_, key, where_); }
 
@@ -99,6 +100,8 @@ void read_identity(const Field& field, ExamView& exam) {
   exam.suite_hash = field.text("suite_hash");
   exam.data_hash = field.text("data_hash");
   exam.data_hash_matches_card = field.boolean("data_hash_matches_card");
+  // Results of before there were private suites say nothing of them.
+  exam.private_items = field.has("private") && field.boolean("private");
   exam.item_set = field.text("item_set");
   exam.first_prompt_sha256 = field.text("first_prompt_sha256");
   exam.average = field.text("average");

@@ -44,6 +44,7 @@ struct ExamView {
   int64_t version = 0, shots = 0, subjects_total = 0, truncated_items = 0;
   std::optional<int64_t> limit, ties, cap_hits, max_tokens;
   bool data_hash_matches_card = false, at_chance = false;
+  bool private_items = false;  // nothing of its items is shown
   CountsView items;
   EstimateView score, micro, macro, completed_only;
   std::optional<double> chance;

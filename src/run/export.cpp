@@ -74,8 +74,8 @@ void refuse_private(const std::filesystem::path& run, std::string_view what) {
   const std::set<std::string> keys = private_exam_keys(run);
   if (keys.empty()) return;
   throw fail(Code::kUsage,
-             "{}: {}: found the private suite {}, whose items and outputs stay in the run. Use "
-             "--format csv, which leaves them out",
+             "{}: {}: found the private suite {}, whose items and outputs stay in the run. "
+             "keju export --format csv leaves them out",
              run.string(),
              what,
              *keys.begin());
