@@ -93,6 +93,7 @@ void add_rows(const AnsweredExam& exam, const Joined& joined, std::vector<Compar
         ComparedRow row = row_of(pairs, by_subject);
         row.exam = exam.manifest.key;
         row.kind = kind;
+        row.bits = exam.manifest.protocol.task == Task::kPerplexity;
         row.part = part;
         out.push_back(std::move(row));
       };

@@ -17,6 +17,7 @@ inline constexpr const char* kCompareSchema = "keju.compare/1";
 struct ComparedRow {
   std::string exam, part, kind;                // kind: "suite", "category" or "subject"
   std::string average;                         // "macro" or "micro"
+  bool bits = false;                           // values are bits per byte, not shares
   double a = 0, b = 0;                         // that average over the joined items
   std::optional<PairedDifference> difference;  // b - a; none of fewer than two items or clusters
   double p_adjusted = 1;  // suites: Holm over suites; categories and subjects: BH over their kind

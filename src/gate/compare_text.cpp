@@ -82,11 +82,10 @@ std::string points(double share) { return fmt::format("{:+.2f}", 100 * share); }
 std::string p_text(double p) { return p < 0.0001 ? "<0.0001" : fmt::format("{:.4f}", p); }
 
 std::string row_line(const ComparedRow& row) {
-  const bool bits = row.a > 1 || row.b > 1;  // bits per byte is no share
   const auto score = [&](double x) {
-    return bits ? fmt::format("{:.4f}", x) : fmt::format("{:.2f}", 100 * x);
+    return row.bits ? fmt::format("{:.4f}", x) : fmt::format("{:.2f}", 100 * x);
   };
-  const auto change = [&](double x) { return bits ? fmt::format("{:+.4f}", x) : points(x); };
+  const auto change = [&](double x) { return row.bits ? fmt::format("{:+.4f}", x) : points(x); };
   std::string line = fmt::format("| {} | {} | {} | {} | {} |",
                                  markdown(row.part),
                                  row.average,

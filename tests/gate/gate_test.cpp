@@ -109,6 +109,18 @@ TEST_F(Gate, VerdictsAndExitCodes) {
   EXPECT_EQ(open.pooled->counts.first_only, kItems);
 }
 
+TEST_F(Gate, PerfectScoresAreSharesAndBitsAreNot) {
+  FakeExamSpec spec = spec_of();
+  spec.subjects[0].items = spec.subjects[1].items = 20;  // twenty times a twentieth is above one
+  const auto right = [](const std::string& name) {
+    return examinee(name, [](int) { return false; });
+  };
+  const auto a = run(right("a"), {spec}), b = run(right("b"), {spec});
+  const std::string text = to_markdown(compare_runs(a, b, {}), a, b, 0);
+  EXPECT_THAT(text, HasSubstr("| micro | 100.00 | 100.00 | +0.00 |"));
+  EXPECT_THAT(text, Not(HasSubstr("1.0000 | 1.0000 | +")));
+}
+
 TEST_F(Gate, EqualDigestsPassAtOnce) {
   const auto script = examinee("base", [](int) { return true; });  // even below chance
   const auto base = baseline(run(script, {spec_of()}));
