@@ -5,10 +5,10 @@
 #include <cmath>
 
 #include "base/error.h"
-#include "base/utf8.h"
 #include "report/format.h"
 #include "run/csv_cell.h"
 #include "run/store.h"
+#include "score/extract.h"
 
 namespace keju {
 namespace {
@@ -110,7 +110,8 @@ void add_response(const ItemRecord& record, PaperItems& out) {
   } else if (const auto* generated = std::get_if<GenerateResult>(&response.what)) {
     out.prompt_tokens += generated->prompt_tokens;
     out.lengths.push_back(static_cast<int32_t>(generated->ids.size()));
-    out.refusals += declines(generated->text) ? 1 : 0;
+    // One that reads neither way is not counted as a refusal.
+    out.refusals += extract("refusal", generated->text).answer == "refused" ? 1 : 0;
   } else if (const auto* rolling = std::get_if<RollingResult>(&response.what)) {
     out.prompt_tokens += rolling->tokens;
   }
@@ -148,40 +149,6 @@ uint64_t item_place(const std::string& id) {
   hash = (hash ^ (hash >> 30)) * 0xbf58476d1ce4e5b9U;
   hash = (hash ^ (hash >> 27)) * 0x94d049bb133111ebU;
   return hash ^ (hash >> 31);
-}
-
-bool declines(const std::string& text) {
-  static const std::vector<std::string> kOpenings = {"抱歉",
-                                                     "对不起",
-                                                     "我无法",
-                                                     "我不能",
-                                                     "无法回答",
-                                                     "不能提供",
-                                                     "无法提供",
-                                                     "作为一个ai",
-                                                     "作为人工智能",
-                                                     "作为一个人工智能",
-                                                     "i'm sorry",
-                                                     "i am sorry",
-                                                     "i cannot",
-                                                     "i can't",
-                                                     "i can’t",
-                                                     "as an ai",
-                                                     "i'm unable",
-                                                     "i am unable",
-                                                     "i won't"};
-  std::string head;
-  size_t at = 0;
-  for (int n = 0; n < 40 && at < text.size(); ++n) {
-    const size_t begin = at;
-    next_code_point(text, at);
-    for (const char c : text.substr(begin, at - begin)) {
-      head += c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-    }
-  }
-  return std::any_of(kOpenings.begin(), kOpenings.end(), [&](const std::string& opening) {
-    return head.find(opening) != std::string::npos;
-  });
 }
 
 std::map<std::string, std::shared_ptr<PaperItems>> read_paper_items(

@@ -31,7 +31,7 @@ struct PaperItems {
   };
   int64_t answered = 0;  // neither failed nor missing
   int64_t prompt_tokens = 0, output_tokens = 0;
-  int64_t refusals = 0;            // generated answers that begin by declining
+  int64_t refusals = 0;            // generated answers that decline, by the rule `refusal`
   std::array<Bin, 10> bins;        // by the chosen option's share of the options' probability
   std::vector<int32_t> lengths;    // of generated answers in tokens, rising
   std::vector<float> ttft_s;       // rising
@@ -40,10 +40,6 @@ struct PaperItems {
 
 // An item's place in the order by which samples are drawn: the same for equal ids.
 uint64_t item_place(const std::string& id);
-
-// Whether a generated answer declines to answer, by the words that it begins with (the first 40
-// code points): "抱歉", "我无法", "I cannot", "As an AI" and their like.
-bool declines(const std::string& text);
 
 // Reads every item of a run folder once. Exams outside `keys` are passed over; a folder without a
 // store has none. Errors: those of for_each_record.

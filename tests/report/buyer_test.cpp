@@ -49,23 +49,6 @@ TEST(Requirement, IsJudgedByTheWholeInterval) {
   EXPECT_EQ(judge(most, 50, {}), Met::kNotEstablished);
 }
 
-TEST(Declines, GoesByHowAnAnswerBegins) {
-  for (const char* text : {"抱歉，我不能这样做。",
-                           "作为一个AI，我……",
-                           "I’m not sure… I cannot",
-                           "I can't help with that.",
-                           "很抱歉"}) {
-    EXPECT_TRUE(declines(text)) << text;
-  }
-  for (const char* text :
-       {"答案是 4。",
-        "#### 12",
-        "",
-        "The captain would not say sorry at first, and only much later: I cannot"}) {
-    EXPECT_FALSE(declines(text)) << text;
-  }
-}
-
 class Buyer : public Report {
  protected:
   std::string file(const std::string& text) {
