@@ -12,6 +12,7 @@
 #include "cli/command.h"
 #include "cli/jsonl.h"
 #include "cli/open_model.h"
+#include "cli/scores.h"
 #include "cli/talk.h"
 #include "run/export.h"
 #include "run/judging.h"
@@ -64,7 +65,10 @@ int finish(const Options& options,
   if (options.json) {
     write_json_line({{"run", options.out}, {"digest", summary.digest}, {"exams", records}});
   } else {
-    fmt::print("run {}\ndigest {}\n", options.out, summary.digest);
+    fmt::print("{}run {}\ndigest {}\n",
+               scores_text(read_results(options.out)),
+               options.out,
+               summary.digest);
   }
   return summary.complete ? 0 : 3;
 }

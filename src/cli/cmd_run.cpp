@@ -12,8 +12,10 @@
 #include "cli/jsonl.h"
 #include "cli/machine.h"
 #include "cli/open_model.h"
+#include "cli/scores.h"
 #include "cli/talk.h"
 #include "run/request.h"
+#include "run/results.h"
 #include "run/runner.h"
 
 namespace keju {
@@ -157,7 +159,8 @@ int run_command(const RunCommand& command) {
   if (command.json) {
     write_json_line(out);
   } else {
-    fmt::print("run {}: {} items: {} scored, {} unscored, {} failed{}\ndigest {}\nresults {}\n",
+    fmt::print("{}run {}: {} items: {} scored, {} unscored, {} failed{}\ndigest {}\nresults {}\n",
+               scores_text(read_results(options.out)),
                options.out.string(),
                summary.total,
                summary.scored,
