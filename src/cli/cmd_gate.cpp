@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: MIT
 #include <fmt/format.h>
 
-#include <atomic>
-#include <csignal>
-
 #include "base/error.h"
 #include "base/mapped_file.h"
 #include "cli/command.h"
+#include "cli/interrupt.h"
 #include "cli/jsonl.h"
 #include "cli/machine.h"
 #include "cli/open_model.h"
@@ -16,13 +14,6 @@
 
 namespace keju {
 namespace {
-
-std::atomic<bool> cancelled{false};
-
-void on_signal(int signal) {
-  cancelled = true;
-  std::signal(signal, SIG_DFL);
-}
 
 struct GateCommand {
   std::string baseline, candidate, pilot, write, data, out, name, markdown, junit;
@@ -67,10 +58,8 @@ GateReport judge_model(const Baseline& baseline, const GateCommand& command) {
   run.load_s = opened.load_s;
   run.out = command.out.empty() ? std::filesystem::path("keju-out") / opened.model->facts().name
                                 : std::filesystem::path(command.out);
-  run.cancel = &cancelled;
+  run.cancel = cancel_on_signal();
   run.environment = machine_facts();
-  std::signal(SIGINT, on_signal);
-  std::signal(SIGTERM, on_signal);
   return gate.judge_model(
       *opened.model, run, [](const std::string& line) { talk("gate: " + line); });
 }

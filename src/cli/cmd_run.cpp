@@ -2,13 +2,12 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include <atomic>
-#include <csignal>
 #include <filesystem>
 
 #include "base/error.h"
 #include "cli/command.h"
 #include "cli/exams.h"
+#include "cli/interrupt.h"
 #include "cli/jsonl.h"
 #include "cli/machine.h"
 #include "cli/open_model.h"
@@ -20,14 +19,6 @@
 
 namespace keju {
 namespace {
-
-std::atomic<bool> cancelled{false};
-
-// The first signal ends the run in an orderly way; a second one kills as usual.
-void on_signal(int signal) {
-  cancelled = true;
-  std::signal(signal, SIG_DFL);
-}
 
 struct RunCommand {
   ModelOptions model;
@@ -140,12 +131,10 @@ int run_command(const RunCommand& command) {
   options.load_s = opened.load_s;
   options.out = command.out.empty() ? std::filesystem::path("keju-out") / opened.model->facts().name
                                     : std::filesystem::path(command.out);
-  options.cancel = &cancelled;
+  options.cancel = cancel_on_signal();
   options.environment = machine_facts();
   if (!sandbox.empty()) options.environment["sandbox"] = sandbox;
   options.progress = show_progress;
-  std::signal(SIGINT, on_signal);
-  std::signal(SIGTERM, on_signal);
   const RunSummary summary = run_exams(*opened.model, exams, options);
   const Json out{{"run", options.out.string()},
                  {"complete", summary.complete},
