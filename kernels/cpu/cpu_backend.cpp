@@ -8,11 +8,11 @@
 #include <thread>
 
 #include "base/error.h"
-#include "kernels/cpu/bf16_backend.h"
 #include "kernels/cpu/cpu_isa.h"
 #include "kernels/cpu/fast_backend.h"
 #include "kernels/cpu/lanes_backend.h"
 #include "kernels/cpu/plain_backend.h"
+#include "kernels/cpu/w16_backend.h"
 
 namespace keju {
 namespace {
@@ -43,9 +43,9 @@ std::unique_ptr<Backend> make_cpu_backend(const CpuOptions& options) {
   const bool plain = facts.isa == "plain";
   if (options.mode == NumericMode::kFast) {
     if (facts.isa == "avx512_amx") {
-      facts.numeric_mode = "cpu-fast-bf16x3-r1";
-      return std::make_unique<Bf16Backend>(
-          facts.threads, facts, avx512_kernels(), avx512_amx_bf16_kernels());
+      facts.numeric_mode = "cpu-fast-w16a16-r1";
+      return std::make_unique<W16Backend>(
+          facts.threads, facts, avx512_kernels(), avx512_amx_w16_kernels());
     }
     facts.numeric_mode = "cpu-fast-int16-r1";
     if (plain) return std::make_unique<PlainFastBackend>(facts.threads, facts);

@@ -66,11 +66,16 @@ LanesBackend::LanesBackend(int threads, BackendFacts facts, const CpuKernels& ke
     : CpuBase(threads, std::move(facts)), kernels_(kernels) {}
 
 std::unique_ptr<Matrix> LanesBackend::make_matrix(const MatrixSource& source) {
+  return pack_matrix(source, 0);
+}
+
+std::unique_ptr<PackedMatrix> LanesBackend::pack_matrix(const MatrixSource& source,
+                                                        int64_t extra_bytes) {
   auto matrix = std::make_unique<PackedMatrix>();
   matrix->rows = source.rows();
   matrix->cols = source.cols;
   matrix->dtype = source.dtype;
-  matrix->one_panel = panel_bytes(source.dtype, source.cols);
+  matrix->one_panel = panel_bytes(source.dtype, source.cols) + extra_bytes;
   matrix->data = Buffer(matrix->panels() * matrix->one_panel);
   matrix->resident_bytes = matrix->data.bytes();
   std::vector<const std::byte*> rows;

@@ -84,6 +84,8 @@ class LanesBackend : public CpuBase {
                  int worker) override;
   TileSum tile_sum(const float* logits, int64_t count) override;
   void add_row(float* row, const float* from, float alpha, int64_t n) override;
+  // `extra_bytes` stay free at the end of each panel.
+  std::unique_ptr<PackedMatrix> pack_matrix(const MatrixSource& source, int64_t extra_bytes);
   void finish_logits(
       const HeadSpec& spec, int64_t rows, int64_t count, float* out, int64_t stride) const;
 

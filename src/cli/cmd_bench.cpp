@@ -22,7 +22,7 @@ int bench_kernels(const ModelOptions& options, bool json) {
     const CpuPeaks peaks = measure_cpu_peaks(facts.isa, facts.threads);
     bounds.f32_gflops = bounds.product_gflops = peaks.f32_gflops;
     if (facts.numeric_mode.starts_with("cpu-fast-int16")) bounds.product_gflops = peaks.int8_gops;
-    if (facts.numeric_mode.starts_with("cpu-fast-bf16")) bounds.product_gflops = peaks.bf16_gflops;
+    if (facts.numeric_mode.starts_with("cpu-fast-w16a16")) bounds.product_gflops = peaks.bf16_gflops;
     bounds.read_gbytes = peaks.read_gbytes;
   }
   Json out = run_kernels(*backend, bounds);

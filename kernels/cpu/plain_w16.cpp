@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: MIT
+// Fast mode in 16-bit integers as plain loops; w16_backend.h states the arithmetic.
+#include <cmath>
+#include <limits>
+#include <vector>
+
+#include "kernels/cpu/lanes_math.h"
+#include "kernels/cpu/w16_backend.h"
+
+namespace keju {
+namespace {
+
+struct CodedRow {
+  std::vector<int32_t> high;
+  std::vector<int32_t> low;
+  std::vector<float> scales;  // by group
+};
+
+float largest_of(const float* v, int64_t n) {
+  float largest = 0;
+  for (int64_t i = 0; i < n; ++i) {
+    if (!std::isfinite(v[i])) return std::numeric_limits<float>::infinity();
+    largest = std::max(largest, std::fabs(v[i]));
+  }
+  return largest;
+}
+
+// `unit` is what a value of the largest magnitude divided by the scale is.
+CodedRow coded(const float* v, int64_t k, float unit) {
+  CodedRow row{std::vector<int32_t>(static_cast<size_t>(k)),
+               std::vector<int32_t>(static_cast<size_t>(k)),
+               {}};
+  for (int64_t g = 0; g < w16_groups(k); ++g) {
+    const int64_t begin = w16_first(k, g) * kW16Step;
+    const int64_t end = std::min(k, w16_first(k, g + 1) * kW16Step);
+    const float largest = largest_of(v + begin, end - begin);
+    if (!std::isfinite(largest)) {
+      row.scales.push_back(std::numeric_limits<float>::quiet_NaN());
+      continue;
+    }
+    if (largest < kW16Tiny) {
+      row.scales.push_back(0);
+      continue;
+    }
+    row.scales.push_back(largest / unit);
+    const float inverse = kW16Largest / largest;
+    for (int64_t i = begin; i < end; ++i) {
+      const auto code = static_cast<int32_t>(mul_add(v[i], inverse, kRoundMagic) - kRoundMagic);
+      const auto low = static_cast<int8_t>(static_cast<uint8_t>(code & 0xFF));
+      row.low[static_cast<size_t>(i)] = low;
+      row.high[static_cast<size_t>(i)] = (code - low) / 256;
+    }
+  }
+  return row;
+}
+
+float w16_dot(const CodedRow& x, const CodedRow& w, int64_t k, float start) {
+  float sum = start;
+  for (int64_t g = 0; g < w16_groups(k); ++g) {
+    const int64_t end = std::min(k, w16_first(k, g + 1) * kW16Step);
+    int32_t whole = 0;
+    int32_t cross = 0;
+    for (auto i = static_cast<size_t>(w16_first(k, g) * kW16Step); i < static_cast<size_t>(end);
+         ++i) {
+      whole += x.high[i] * w.high[i];
+      cross += x.high[i] * w.low[i] + x.low[i] * w.high[i];
+    }
+    const float f = mul_add(256.0f, static_cast<float>(whole), static_cast<float>(cross));
+    const auto at = static_cast<size_t>(g);
+    sum = mul_add(f * x.scales[at], w.scales[at], sum);
+  }
+  return sum;
+}
+
+std::vector<CodedRow> coded_rows(Rows x, int64_t begin, int64_t end) {
+  std::vector<CodedRow> rows;
+  for (int64_t t = begin; t < end; ++t)
+    rows.push_back(coded(x.data + t * x.stride, x.width, kW16Largest));
+  return rows;
+}
+
+CodedRow matrix_row(const Matrix& w, int64_t n) {
+  std::vector<float> row(static_cast<size_t>(w.cols));
+  static_cast<const PlainMatrix&>(w).expand(n, row.data());
+  return coded(row.data(), w.cols, kW16WeightLargest);
+}
+
+}  // namespace
+
+void PlainW16Backend::linear(
+    Rows x, const Matrix& w, const Vector* bias, bool accumulate, Rows out) {
+  const std::vector<CodedRow> rows = coded_rows(x, 0, x.count);
+  in_parallel(w.rows, 16, [&](int64_t begin, int64_t end, int) {
+    for (int64_t n = begin; n < end; ++n) {
+      const CodedRow row = matrix_row(w, n);
+      for (int64_t t = 0; t < x.count; ++t) {
+        float& to = out.data[t * out.stride + n];
+        float start = bias != nullptr ? bias->data[n] : 0.0f;
+        if (accumulate) start = bias != nullptr ? to + start : to;
+        to = w16_dot(rows[static_cast<size_t>(t)], row, w.cols, start);
+      }
+    }
+  });
+}
+
+void PlainW16Backend::head_tile(Rows x,
+                                const Matrix& w,
+                                const HeadSpec& spec,
+                                int64_t row0,
+                                int64_t rows,
+                                int64_t begin,
+                                int64_t end,
+                                float* out,
+                                int64_t stride,
+                                int) {
+  const std::vector<CodedRow> all = coded_rows(x, row0, row0 + rows);
+  for (int64_t n = begin; n < end; ++n) {
+    const CodedRow row = matrix_row(w, n);
+    for (int64_t r = 0; r < rows; ++r) {
+      const float start = spec.bias != nullptr ? spec.bias->data[n] : 0.0f;
+      float logit = w16_dot(all[static_cast<size_t>(r)], row, w.cols, start) * spec.scale;
+      if (spec.softcap > 0) logit = softcap_lanes(logit, spec.softcap);
+      out[r * stride + n - begin] = logit;
+    }
+  }
+}
+
+}  // namespace keju
