@@ -12,10 +12,11 @@
 namespace keju {
 namespace {
 
-// Best seconds of several runs of `job` on every thread at once.
+// Best seconds of several runs of `job` on every thread at once. A run must last milliseconds, so
+// that waking the threads does not count, and all of them long enough for the clock to settle.
 double best_seconds(ThreadPool& pool, const std::function<void(int64_t)>& job) {
   double best = 1e30;
-  for (int i = 0; i < 8; ++i) {
+  for (int i = 0; i < 12; ++i) {
     const auto begin = std::chrono::steady_clock::now();
     pool.run(pool.size(), job);
     best = std::min(
@@ -25,7 +26,7 @@ double best_seconds(ThreadPool& pool, const std::function<void(int64_t)>& job) {
 }
 
 #if defined(__x86_64__)
-constexpr int64_t kSteps = 100000;
+constexpr int64_t kSteps = 1000000;
 
 // Twelve independent sums, each used once a turn.
 #define KEJU_TWELVE(op) op(0) op(1) op(2) op(3) op(4) op(5) op(6) op(7) op(8) op(9) op(10) op(11)

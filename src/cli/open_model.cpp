@@ -61,7 +61,7 @@ void add_model_options(CLI::App& app, ModelOptions& options, Need need, const st
   app.add_option("--backend", options.backend, "cpu, cuda or auto")->capture_default_str();
   app.add_option("--mode",
                  options.mode,
-                 "exact (float32), native or fast (bfloat16 or int8 products); default exact");
+                 "exact (float32), native or fast (integer products); default exact");
   app.add_option("--threads", options.threads, "CPU threads; 0 means one per core")
       ->capture_default_str();
   app.add_option(
