@@ -266,7 +266,7 @@ const std::vector<Branch> kBranches = {{.shared = 0, .positions = 1090},
 
 TEST_P(Cascade, RowsOfOnePrefixHaveTheBitsThatTheyHaveAlone) {
   expect_as_alone({.heads = 3, .branches = kBranches});
-  if (GetParam() != simt::Order::kAscending) return;
+  if (GetParam() != simt::Order::kAscending || kFewCases) return;
   expect_as_alone({.heads = 4, .kv_heads = 2, .k_size = 192, .v_size = 128, .branches = kBranches});
 }
 
@@ -274,7 +274,7 @@ TEST_P(Cascade, WindowsAndOptionsOfEachRowAreItsOwn) {
   // A window of 560 closes split 0 to the longer rows of an item and opens it to the others.
   for (const int64_t window : {100, 560}) {
     expect_as_alone({.heads = 2, .window = window, .sinks = true, .branches = kBranches});
-    if (GetParam() != simt::Order::kAscending) return;
+    if (GetParam() != simt::Order::kAscending || kFewCases) return;
   }
   expect_as_alone({.heads = 2, .softcap = 3.0f, .alibi = true, .branches = kBranches});
 }

@@ -148,8 +148,10 @@ TEST_F(Planted, AnAsynchronousCopyIsThereOnlyOnceItWasWaitedFor) {
   launch({.block = 32}, copy_in<true>, in.data(), out.data());
   for (size_t i = 0; i < 124; ++i) EXPECT_EQ(out[i], in[i]);
   for (size_t i = 124; i < 128; ++i) EXPECT_EQ(out[i], 0);
+#if !defined(KEJU_SIMT_TSAN)
   launch({.block = 32}, copy_in<false>, in.data(), out.data());
   EXPECT_TRUE(std::isnan(out[0]));
+#endif
 }
 
 // Reads what an asynchronous copy of another thread is about to overwrite.
@@ -272,6 +274,11 @@ TEST_F(Planted, ThreadSanitizerSeesUnorderedAccesses) {
       "data race");
   EXPECT_DEATH(run_alone([&] { launch({.block = 32}, hand_over<false>, out.data()); }),
                "data race");
+  const std::vector<float> more = counted(128);
+  std::vector<float> copied(128);
+  EXPECT_DEATH(
+      run_alone([&] { launch({.block = 32}, copy_in<false>, more.data(), copied.data()); }),
+      "data race");
 }
 
 TEST_F(Planted, ThreadSanitizerLetsOrderedAccessesPass) {
