@@ -52,9 +52,9 @@ inline auto every_order() {
 }
 #define KEJU_ON_CARD(fixture) INSTANTIATE_TEST_SUITE_P(Simt, fixture, every_order(), order_name)
 
-// Sanitizers make a launch ten to fifty times as slow, and what they look for depends on the shapes
+// ThreadSanitizer makes a launch fifty times as slow, and an unordered access depends on the shapes
 // and not on each option: there every few cases of a long list are enough.
-#if defined(__SANITIZE_ADDRESS__) || defined(KEJU_SIMT_TSAN)
+#if defined(KEJU_SIMT_TSAN)
 inline constexpr bool kFewCases = true;
 #else
 inline constexpr bool kFewCases = false;
