@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
-// Attention of generated rows. A block takes one row, up to 16 query heads of one key head and one
-// split of 512 absolute positions; its four warps take two pages each, joined in order. A second
-// kernel merges the splits in ascending order.
+// Attention of generated rows. A block takes one split of 512 absolute positions and up to 16
+// packed rows: query heads of one key head, of one row or of several rows that share the split's
+// pages. Its four warps take two pages each, joined in order. A second kernel merges the splits in
+// ascending order.
 #include "kernels/cuda/attention_tile.cuh"
 
 namespace keju::cuda {
@@ -9,16 +10,55 @@ namespace {
 
 constexpr int kWarps = 4;
 constexpr int kThreads = kWarps * 32;
-constexpr int kHeads = 16;  // of one tensor core tile
+constexpr int kPacked = 16;  // packed rows of one tensor core tile
+static_assert(kPacked == kItemRows);
 
 template <int k_size, int v_size>
 constexpr int kWarpElements = kPage*((k_size > v_size ? k_size : v_size) + kRoom);
 
 template <int k_size, int v_size>
-constexpr size_t kSharedElements = static_cast<size_t>(kHeads) * (k_size + kRoom) +
+constexpr size_t kSharedElements = static_cast<size_t>(kPacked) * (k_size + kRoom) +
                                    static_cast<size_t>(kWarps) * kWarpElements<k_size, v_size>;
 
-// Each warp's results in shared memory: [16 heads][v_size + 2] floats, in place of its page.
+// Blocks of a processor that registers are planned for; see attention_prefill.cu.
+template <int k_size, int v_size>
+constexpr int kBlocks = k_size + v_size <= 256 ? 3 : 2;
+
+// The packed rows of a block: row r is head head0 + r % heads of the item's row r / heads.
+struct Packed {
+  const SplitItem* item;
+  const RowPlace* places;
+  int head0;
+  int heads;  // of each row
+
+  __device__ __forceinline__ bool has(int r) const { return r < item->rows * heads; }
+  __device__ __forceinline__ int row(int r) const { return item->row[r / heads]; }
+  __device__ __forceinline__ RowPlace place(int r) const { return places[row(r)]; }
+  __device__ __forceinline__ int head(int r) const { return head0 + r % heads; }
+};
+
+// The heads of block `y` of an item: 16 at most of one key head.
+__device__ __forceinline__ Packed
+packed_rows(const SplitItem* item, const RowPlace* places, int y, int group, int& kv_head) {
+  const int chunks = (group + kPacked - 1) / kPacked;
+  kv_head = y / chunks;
+  const int first = y % chunks * kPacked;
+  const int left = group - first;
+  return {item, places, kv_head * group + first, left < kPacked ? left : kPacked};
+}
+
+// Whether any of the item's rows sees any of its split through the window.
+__device__ __forceinline__ bool any_sees(const SplitItem& item,
+                                         const RowPlace* places,
+                                         int64_t window) {
+  bool seen = false;
+  for (int i = 0; i < item.rows; ++i) {
+    seen = seen || splits_of(places[item.row[i]].position, window).first <= item.split;
+  }
+  return seen;
+}
+
+// Each warp's results in shared memory: [16 rows][v_size + 2] floats, in place of its page.
 template <int v_size>
 __device__ __forceinline__ void store_state(float* to, const RowState<v_size>& state) {
   const int lane = static_cast<int>(threadIdx.x % 32);
@@ -37,39 +77,47 @@ __device__ __forceinline__ void store_state(float* to, const RowState<v_size>& s
 }
 
 template <typename T, int k_size, int v_size>
-__global__ void __launch_bounds__(kThreads)
-    decode_kernel(AttentionArgs args, const RowPlace* places, int64_t splits, float* partials) {
-  static_assert(kWarpElements<k_size, v_size> * sizeof(T) >= sizeof(float) * kHeads * (v_size + 2));
+__global__ void __launch_bounds__(kThreads, (kBlocks<k_size, v_size>))
+    decode_kernel(AttentionArgs args,
+                  const RowPlace* places,
+                  const SplitItem* items,
+                  int64_t splits,
+                  float* partials) {
+  static_assert(kWarpElements<k_size, v_size> * sizeof(T) >=
+                sizeof(float) * kPacked * (v_size + 2));
   KEJU_DYNAMIC_SHARED(T, queries);
-  const RowPlace place = places[blockIdx.x];
-  const int split = static_cast<int>(blockIdx.z);
-  const SplitRange range = splits_of(place.position, args.window);
-  if (split < range.first || split > range.last) return;  // the whole block
-  const int group = static_cast<int>(args.q.heads / args.kv.at.kv_heads);
-  const int chunks = (group + kHeads - 1) / kHeads;
-  const int kv_head = static_cast<int>(blockIdx.y) / chunks;
-  const int head0 = kv_head * group + static_cast<int>(blockIdx.y) % chunks * kHeads;
-  const int left = (kv_head + 1) * group - head0;
-  const int heads = left < kHeads ? left : kHeads;
+  const SplitItem* const item = items + blockIdx.x;
+  if (!any_sees(*item, places, args.window)) return;  // the whole block
+  const int split = item->split;
+  int kv_head;
+  const Packed packed = packed_rows(item,
+                                    places,
+                                    static_cast<int>(blockIdx.y),
+                                    static_cast<int>(args.q.heads / args.kv.at.kv_heads),
+                                    kv_head);
   const int warp = static_cast<int>(threadIdx.x / 32);
   const int lane = static_cast<int>(threadIdx.x % 32);
-  T* const page_room = queries + kHeads * (k_size + kRoom) + warp * kWarpElements<k_size, v_size>;
+  T* const page_room = queries + kPacked * (k_size + kRoom) + warp * kWarpElements<k_size, v_size>;
 
-  for (int i = static_cast<int>(threadIdx.x); i < kHeads * k_size; i += kThreads) {
-    const int h = i / k_size;
+  for (int i = static_cast<int>(threadIdx.x); i < kPacked * k_size; i += kThreads) {
+    const int r = i / k_size;
     const int e = i % k_size;
-    const float value =
-        h < heads
-            ? args.q.data[place.row * args.q.row_stride + (head0 + h) * args.q.head_stride + e]
-            : 0.0f;
-    queries[h * (k_size + kRoom) + e] = from_float<T>(value);
+    float value = 0;
+    if (packed.has(r)) {
+      value = args.q.data[packed.place(r).row * args.q.row_stride +
+                          packed.head(r) * args.q.head_stride + e];
+    }
+    queries[r * (k_size + kRoom) + e] = from_float<T>(value);
   }
   __syncthreads();
   TileRow rows[2];
 #pragma unroll
   for (int h = 0; h < 2; ++h) {
-    if (lane / 4 + 8 * h < heads) rows[h] = {place.position, head0 + lane / 4 + 8 * h};
+    const int r = lane / 4 + 8 * h;
+    if (packed.has(r)) rows[h] = {packed.place(r).position, packed.head(r)};
   }
+  // All rows see all pages of the split, or there is but one row.
+  const RowPlace place = packed.place(0);
   RowState<v_size> state;
   start(state);
   for (int p = split * kSplitPages + warp;
@@ -96,9 +144,10 @@ __global__ void __launch_bounds__(kThreads)
   store_state<v_size>(reinterpret_cast<float*>(page_room), state);
   __syncthreads();
 
-  const T* const all = queries + kHeads * (k_size + kRoom);
-  for (int i = static_cast<int>(threadIdx.x); i < heads * v_size; i += kThreads) {
-    const int h = i / v_size;
+  const T* const all = queries + kPacked * (k_size + kRoom);
+  for (int i = static_cast<int>(threadIdx.x); i < item->rows * packed.heads * v_size;
+       i += kThreads) {
+    const int r = i / v_size;
     const int e = i % v_size;
     float max = -infinity();
     float sum = 0;
@@ -106,7 +155,7 @@ __global__ void __launch_bounds__(kThreads)
     for (int w = 0; w < kWarps; ++w) {
       const float* const part =
           reinterpret_cast<const float*>(all + w * kWarpElements<k_size, v_size>) +
-          h * (v_size + 2);
+          r * (v_size + 2);
       if (part[v_size] == -infinity()) continue;
       const float joined = fmaxf(max, part[v_size]);
       const float keep = max == -infinity() ? 0.0f : exp2_fast(max - joined);
@@ -116,7 +165,7 @@ __global__ void __launch_bounds__(kThreads)
       max = joined;
     }
     float* const to =
-        partials + partial_at(blockIdx.x, args.q.heads, head0 + h, splits, split, v_size);
+        partials + partial_at(packed.row(r), args.q.heads, packed.head(r), splits, split, v_size);
     to[e] = value;
     if (e == 0) {
       to[v_size] = max;
@@ -159,20 +208,21 @@ template <typename T>
 void launch_decode(void* stream,
                    const AttentionArgs& args,
                    const RowPlace* rows,
-                   int64_t count,
+                   const SplitItem* items,
+                   int64_t item_count,
                    int64_t splits,
                    float* partials) {
   const int64_t group = args.q.heads / args.kv.at.kv_heads;
   with_sizes(args.kv.at.k_size, args.kv.at.v_size, [&]<int k_size, int v_size>() {
-    launch({.grid_x = count,
-            .grid_y = args.kv.at.kv_heads * ((group + kHeads - 1) / kHeads),
-            .grid_z = splits,
+    launch({.grid_x = item_count,
+            .grid_y = args.kv.at.kv_heads * ((group + kPacked - 1) / kPacked),
             .block = kThreads,
             .shared = kSharedElements<k_size, v_size> * sizeof(T),
             .stream = stream},
            decode_kernel<T, k_size, v_size>,
            args,
            rows,
+           items,
            splits,
            partials);
   });
@@ -184,12 +234,14 @@ void attention_decode(void* stream,
                       const AttentionArgs& args,
                       const RowPlace* rows,
                       int64_t count,
+                      const SplitItem* items,
+                      int64_t item_count,
                       int64_t splits,
                       float* partials) {
   if (args.kv.type == DType::kBF16) {
-    launch_decode<Bf16>(stream, args, rows, count, splits, partials);
+    launch_decode<Bf16>(stream, args, rows, items, item_count, splits, partials);
   } else {
-    launch_decode<F16>(stream, args, rows, count, splits, partials);
+    launch_decode<F16>(stream, args, rows, items, item_count, splits, partials);
   }
   launch(
       {.grid_x = (count * args.q.heads + kWarps - 1) / kWarps, .block = kThreads, .stream = stream},

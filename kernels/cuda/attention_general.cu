@@ -10,6 +10,7 @@ namespace {
 
 constexpr int kWarps = 4;
 constexpr int kThreads = kWarps * 32;
+constexpr int kBlocks = 6;     // of a processor at once: 80 registers a thread, enough for no spill
 constexpr int kMaxParts = 16;  // value elements per lane: head sizes up to 512
 
 // The score of query `q` with the key of position j.
@@ -31,7 +32,7 @@ __device__ float score_of(const AttentionArgs& args,
 
 // parts: how many value elements each lane holds at most.
 template <typename T, int parts>
-__global__ void __launch_bounds__(kThreads)
+__global__ void __launch_bounds__(kThreads, kBlocks)
     attention_kernel(AttentionArgs args, const RowPlace* rows, int64_t count) {
   KEJU_SHARED(float, weights, kWarps* kPage);
   const int lane = static_cast<int>(threadIdx.x % 32);

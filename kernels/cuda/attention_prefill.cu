@@ -19,6 +19,11 @@ constexpr size_t kSharedElements = static_cast<size_t>(kTileRows) * (k_size + kR
                                                                                          v_size +
                                                                                          2 * kRoom);
 
+// Blocks of a processor that registers are planned for: 168 or 255 of them for each thread. Left to
+// itself the compiler aims at four blocks of the smallest heads and spills.
+template <int k_size, int v_size>
+constexpr int kBlocks = k_size + v_size <= 192 ? 3 : 2;
+
 template <typename T, int k_size>
 __device__ __forceinline__ void store_queries(
     T* to, const AttentionArgs& args, const Tile& tile, int kv_head, int group) {
@@ -37,7 +42,8 @@ __device__ __forceinline__ void store_queries(
 }
 
 template <typename T, int k_size, int v_size>
-__global__ void __launch_bounds__(kThreads) prefill_kernel(AttentionArgs args, const Tile* tiles) {
+__global__ void __launch_bounds__(kThreads, (kBlocks<k_size, v_size>))
+    prefill_kernel(AttentionArgs args, const Tile* tiles) {
   constexpr int stages = kStages<k_size, v_size>;
   constexpr int key_tile = kPage * (k_size + kRoom);
   constexpr int stage_size = key_tile + kPage * (v_size + kRoom);

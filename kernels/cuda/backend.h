@@ -22,6 +22,8 @@ struct StepTables {
   int64_t generated_rows = 0;
   const Tile* tiles = nullptr;  // of the prompt rows
   int64_t tile_count = 0;
+  const SplitItem* items = nullptr;  // of the generated rows
+  int64_t item_count = 0;
   int64_t splits = 0;  // of the longest generated row
 };
 
@@ -85,8 +87,8 @@ class CudaBackend : public Backend {
  private:
   void multiply(Rows x, const StoredRows& w, const float* bias, bool accumulate, Rows out);
   void multiply_plain(Rows x, const StoredRows& w, const float* bias, bool accumulate, Rows out);
-  // The tables of these segments for tiles of `rows_per_tile` rows.
-  const StepTables& tables(std::span<const Segment> segments, int rows_per_tile);
+  // The tables of these segments where `group` query heads share a key head.
+  const StepTables& tables(std::span<const Segment> segments, int group);
   template <typename T>
   T* send(Room& room, std::span<const T> values) {
     T* const to = room.of<T>(static_cast<int64_t>(values.size()));

@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "kernels/cuda/backend.h"
+#include "kernels/cuda/split_items.h"
 
 namespace keju::cuda {
 namespace {
@@ -26,8 +27,8 @@ HeadNormArgs head_norm_args(const HeadNormSpec& spec, int64_t head_size) {
 int64_t pages_of(const Segment& s) { return (s.pos0 + s.rows - 1) / kPagePositions + 1; }
 
 // What tables are made from, as one list: equal lists mean equal tables.
-std::vector<int32_t> key_of(std::span<const Segment> segments, int rows_per_tile) {
-  std::vector<int32_t> key{rows_per_tile};
+std::vector<int32_t> key_of(std::span<const Segment> segments, int group) {
+  std::vector<int32_t> key{group};
   for (const Segment& s : segments) {
     key.insert(key.end(), {s.row0, s.rows, s.pos0, s.generated ? 1 : 0});
     key.insert(key.end(), s.pages, s.pages + pages_of(s));
@@ -39,6 +40,7 @@ struct HostTables {
   std::vector<int32_t> page_ids;
   std::vector<RowPlace> rows;
   std::vector<Tile> tiles;
+  std::vector<SplitItem> items;
   int64_t prompt_rows = 0;
   int64_t splits = 0;
 };
@@ -47,7 +49,8 @@ void add_rows_of(HostTables& tables, const Segment& s, int32_t pages) {
   for (int32_t i = 0; i < s.rows; ++i) tables.rows.push_back({s.row0 + i, s.pos0 + i, pages});
 }
 
-HostTables make_tables(std::span<const Segment> segments, int rows_per_tile) {
+HostTables make_tables(std::span<const Segment> segments, int group) {
+  const int rows_per_tile = tile_rows(group);
   HostTables tables;
   for (const bool generated : {false, true}) {
     for (const Segment& s : segments) {
@@ -66,6 +69,10 @@ HostTables make_tables(std::span<const Segment> segments, int rows_per_tile) {
       }
     }
   }
+  tables.items =
+      make_split_items(std::span(tables.rows).subspan(static_cast<size_t>(tables.prompt_rows)),
+                       tables.page_ids,
+                       item_rows(group));
   return tables;
 }
 
@@ -73,20 +80,22 @@ int64_t padded(size_t bytes) { return static_cast<int64_t>((bytes + 15) / 16 * 1
 
 }  // namespace
 
-const StepTables& CudaBackend::tables(std::span<const Segment> segments, int rows_per_tile) {
-  std::vector<int32_t> key = key_of(segments, rows_per_tile);
+const StepTables& CudaBackend::tables(std::span<const Segment> segments, int group) {
+  std::vector<int32_t> key = key_of(segments, group);
   if (key == tables_.key) return tables_;
-  const HostTables host = make_tables(segments, rows_per_tile);
+  const HostTables host = make_tables(segments, group);
   const size_t id_bytes = host.page_ids.size() * sizeof(int32_t);
   const size_t row_bytes = host.rows.size() * sizeof(RowPlace);
   const size_t tile_bytes = host.tiles.size() * sizeof(Tile);
-  const int64_t total = padded(id_bytes) + padded(row_bytes) + padded(tile_bytes);
+  const size_t item_bytes = host.items.size() * sizeof(SplitItem);
+  const int64_t tiles_at = padded(id_bytes) + padded(row_bytes);
+  const int64_t items_at = tiles_at + padded(tile_bytes);
+  const int64_t total = items_at + padded(item_bytes);
   std::vector<std::byte> packed(static_cast<size_t>(total));
   std::memcpy(packed.data(), host.page_ids.data(), id_bytes);
   std::memcpy(packed.data() + padded(id_bytes), host.rows.data(), row_bytes);
-  if (tile_bytes > 0)
-    std::memcpy(
-        packed.data() + padded(id_bytes) + padded(row_bytes), host.tiles.data(), tile_bytes);
+  if (tile_bytes > 0) std::memcpy(packed.data() + tiles_at, host.tiles.data(), tile_bytes);
+  if (item_bytes > 0) std::memcpy(packed.data() + items_at, host.items.data(), item_bytes);
 
   StepTables& t = tables_;
   t.key.clear();  // should what follows fail
@@ -99,10 +108,12 @@ const StepTables& CudaBackend::tables(std::span<const Segment> segments, int row
   const std::byte* const base = t.memory.data();
   t.page_ids = reinterpret_cast<const int32_t*>(base);
   t.rows = reinterpret_cast<const RowPlace*>(base + padded(id_bytes));
-  t.tiles = reinterpret_cast<const Tile*>(base + padded(id_bytes) + padded(row_bytes));
+  t.tiles = reinterpret_cast<const Tile*>(base + tiles_at);
+  t.items = reinterpret_cast<const SplitItem*>(base + items_at);
   t.prompt_rows = host.prompt_rows;
   t.generated_rows = static_cast<int64_t>(host.rows.size()) - host.prompt_rows;
   t.tile_count = static_cast<int64_t>(host.tiles.size());
+  t.item_count = static_cast<int64_t>(host.items.size());
   t.splits = host.splits;
   t.key = std::move(key);
   return t;
@@ -120,7 +131,7 @@ void CudaBackend::qkv_post(Heads q,
   const int64_t k_size = k.size + (k_shared.data != nullptr ? k_shared.size : 0);
   KEJU_CHECK(k_size == to.at.k_size && v.size == to.at.v_size && k.heads == to.at.kv_heads,
              "keys and values: shape differs from the pages'");
-  const StepTables& t = tables(segments, tile_rows(static_cast<int>(q.heads / k.heads)));
+  const StepTables& t = tables(segments, static_cast<int>(q.heads / k.heads));
   if (t.prompt_rows + t.generated_rows == 0) return;
   QkvArgs args;
   args.q = q;
@@ -157,8 +168,7 @@ void CudaBackend::attention(Heads q,
   args.alibi = spec.alibi != nullptr ? spec.alibi->data : nullptr;
   args.sinks = spec.sinks != nullptr ? spec.sinks->data : nullptr;
   args.out = out;
-  const StepTables& t =
-      tables(segments, tile_rows(static_cast<int>(q.heads / args.kv.at.kv_heads)));
+  const StepTables& t = tables(segments, static_cast<int>(q.heads / args.kv.at.kv_heads));
   args.page_ids = t.page_ids;
   const RowPlace* const generated = t.rows + t.prompt_rows;
   if (!attention_tile_fits(args.kv, q.heads)) {
@@ -178,7 +188,8 @@ void CudaBackend::attention(Heads q,
   if (t.generated_rows > 0) {
     float* const partials =
         partials_.of<float>(t.generated_rows * q.heads * t.splits * (args.kv.at.v_size + 2));
-    attention_decode(stream(), args, generated, t.generated_rows, t.splits, partials);
+    attention_decode(
+        stream(), args, generated, t.generated_rows, t.items, t.item_count, t.splits, partials);
     done("attention_decode");
   }
 }

@@ -72,6 +72,17 @@ KEJU_INDEX SplitRange splits_of(int64_t position, int64_t window) {
   return {static_cast<int32_t>(first_visible(position, window) / kSplit),
           static_cast<int32_t>(position / kSplit)};
 }
+// A work item of decode attention: rows that read the same pages in one split. Their query heads
+// are packed as a tile's are, so that a prefix which many rows share is read once for several.
+inline constexpr int kItemRows = 16;
+struct SplitItem {
+  int32_t split = 0;
+  int32_t rows = 0;
+  int32_t row[kItemRows] = {};  // indices among the step's generated rows
+};
+// Rows that fit into an item.
+KEJU_INDEX int item_rows(int group) { return group >= kItemRows ? 1 : kItemRows / group; }
+
 // Partial results of decode attention: [row][head][split][v_size + 2], the two being the running
 // maximum (in powers of two) and the sum.
 KEJU_INDEX int64_t partial_at(

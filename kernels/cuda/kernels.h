@@ -98,12 +98,15 @@ void attention_general(void* stream,
                        int64_t count);
 // Tensor cores; see attention_tile_fits.
 void attention_prefill(void* stream, const AttentionArgs& args, const Tile* tiles, int64_t count);
-// One partial per split of 512 positions, then merged in ascending order. `partials`:
-// count · heads · splits · (v_size + 2) floats; splits covers the longest row.
+// One partial per row and split of 512 positions, then merged in ascending order. `items`: every
+// row with every split up to its position once (split_items.h). `partials`: count · heads · splits
+// · (v_size + 2) floats; splits covers the longest row.
 void attention_decode(void* stream,
                       const AttentionArgs& args,
                       const RowPlace* rows,
                       int64_t count,
+                      const SplitItem* items,
+                      int64_t item_count,
                       int64_t splits,
                       float* partials);
 // Whether the two above know these head sizes and this element type.

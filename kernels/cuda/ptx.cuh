@@ -134,7 +134,8 @@ __device__ __forceinline__ void load_matrices(uint32_t (&out)[4], const void* ro
   if (reinterpret_cast<uintptr_t>(row) % 16 != 0)
     simt::fault("ldmatrix: a row that is not 16-byte aligned");
   std::memcpy(&own, row, sizeof own);
-  const auto* all = simt::exchange(&own, sizeof own, "ldmatrix", std::source_location::current());
+  const auto* all = simt::exchange(
+      &own, sizeof own, "ldmatrix", simt::Ordering::kNone, std::source_location::current());
   const int i = simt::lane();
   for (int m = 0; m < 4; ++m) out[m] = simt::deposited<Row>(all, 8 * m + i / 4).pairs[i % 4];
 #endif
@@ -155,8 +156,8 @@ __device__ __forceinline__ void load_matrices_transposed(uint32_t (&out)[4], con
   if (reinterpret_cast<uintptr_t>(row) % 16 != 0)
     simt::fault("ldmatrix: a row that is not 16-byte aligned");
   std::memcpy(&own, row, sizeof own);
-  const auto* all =
-      simt::exchange(&own, sizeof own, "ldmatrix.trans", std::source_location::current());
+  const auto* all = simt::exchange(
+      &own, sizeof own, "ldmatrix.trans", simt::Ordering::kNone, std::source_location::current());
   const int i = simt::lane();
   for (int m = 0; m < 4; ++m) {
     const Row low = simt::deposited<Row>(all, 8 * m + 2 * (i % 4));
@@ -177,7 +178,8 @@ void multiply_on_host(float (&d)[4], const uint32_t (&a)[4], uint32_t b0, uint32
     uint32_t b[2];
   };
   const Own own{{a[0], a[1], a[2], a[3]}, {b0, b1}};
-  const auto* all = simt::exchange(&own, sizeof own, "mma.sync", std::source_location::current());
+  const auto* all = simt::exchange(
+      &own, sizeof own, "mma.sync", simt::Ordering::kNone, std::source_location::current());
   const int i = simt::lane();
   const auto half = [](uint32_t pair, int which) {
     return to_float(T{static_cast<uint16_t>(which == 0 ? pair : pair >> 16)});

@@ -131,8 +131,8 @@ __global__ void __launch_bounds__(kThreads) qkv_kernel(QkvArgs args, PageView to
   for (int64_t i = threadIdx.x; i < queries.heads * queries.size; i += kThreads) {
     q[i / queries.size * args.q.head_stride + i % queries.size] = heads[i] * scale;
   }
-  __syncthreads();
 
+  // No barrier: element i of the queries is read and overwritten by the same thread.
   const int64_t shared = args.k_shared.data != nullptr ? args.k_shared.size : 0;
   const RowHeads keys{heads, args.k.heads, args.k.size + shared};
   for (int64_t i = threadIdx.x; i < keys.heads * keys.size; i += kThreads) {

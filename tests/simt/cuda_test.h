@@ -52,6 +52,14 @@ inline auto every_order() {
 }
 #define KEJU_ON_CARD(fixture) INSTANTIATE_TEST_SUITE_P(Simt, fixture, every_order(), order_name)
 
+// ThreadSanitizer makes a launch fifty times as slow, and an unordered access depends on the shapes
+// and not on each option: there every few cases of a long list are enough.
+#if defined(KEJU_SIMT_TSAN)
+inline constexpr bool kFewCases = true;
+#else
+inline constexpr bool kFewCases = false;
+#endif
+
 // Largest difference over max(1, |want|); infinite for a NaN.
 inline testing::AssertionResult all_near(const Array& got, const Array& want, double tolerance) {
   for (int64_t t = 0; t < want.count(); ++t) {

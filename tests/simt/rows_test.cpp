@@ -179,7 +179,7 @@ TEST_P(RowOps, HeadReducesAndPicks) {
   Draw draw(21);
   const std::vector<float> bias = draw.floats(vocab);
   const std::vector<std::vector<int32_t>> wanted = {{0, 17883, 8191, 8192}, {}, {1023, 1024, 1023}};
-  for (int options = 0; options < 8; ++options) {
+  for (int options = kFewCases ? 3 : 0; options < (kFewCases ? 4 : 8); ++options) {
     const auto run = [&](Backend& be, Array* all) {
       const auto w = be.make_matrix(stored.source());
       const auto b = be.make_vector(bias);
@@ -242,7 +242,7 @@ TEST_P(RowOps, RoutingOfEveryKind) {
         if (options & 16) spec.correction = c.get();
         if (options & 32) {
           spec.groups = 4;
-          spec.topk_groups = 2;
+          spec.topk_groups = (options & 9) == 9 ? 1 : 2;
           spec.group_score_top2 = (options & 1) != 0;
         }
         Array logits = Array::random(5, experts, 40, 3);

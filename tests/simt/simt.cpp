@@ -49,7 +49,6 @@ struct Warp {
   int arrived = 0;
   const char* what = "";
   std::source_location at;
-  char order_word = 0;
 };
 
 struct SharedArray {
@@ -60,13 +59,23 @@ struct SharedArray {
   void* memory;
 };
 
+// What ThreadSanitizer takes a barrier's order from: one word for the block and one for each warp.
+// Blocks order nothing between them, so the next block has others; far apart they come again.
+constexpr int64_t kWordSets = 1024;
+constexpr int kWordsOfBlock = 1 + 1024 / kWarp;
+
 struct Machine {
+  // Blocks take turns with two crews of `count` threads each where ThreadSanitizer watches: to it a
+  // fiber is one thread, and what one thread does in two blocks is in order.
   std::vector<std::unique_ptr<Thread>> threads;
+  int crew = 0;
   std::vector<Warp> warps;
   int count = 0;    // threads of a block
   int arrived = 0;  // at the block's barrier
   std::source_location barrier_at;
-  char barrier_word = 0, start_word = 0, end_word = 0;
+  std::vector<int64_t> words = std::vector<int64_t>(kWordSets * kWordsOfBlock);
+  int64_t block = 0;  // of the launch, counted
+  char start_word = 0, end_word = 0;
   std::vector<SharedArray> shared;  // room for all is there before a fiber runs
   // Memory comes from the scheduler alone: to ThreadSanitizer an allocation is an access.
   size_t wanted_bytes = 0;
@@ -96,6 +105,14 @@ struct Machine {
 };
 
 Machine machine;
+
+Thread& thread_of(int index) {
+  return *machine.threads[static_cast<size_t>(machine.crew * machine.count + index)];
+}
+void* barrier_word() { return &machine.words[machine.block % kWordSets * kWordsOfBlock]; }
+void* warp_word(int warp) {
+  return &machine.words[machine.block % kWordSets * kWordsOfBlock + 1 + warp];
+}
 
 bool same_place(const std::source_location& a, const std::source_location& b) {
   return a.line() == b.line() && a.column() == b.column() &&
@@ -177,7 +194,6 @@ void need_threads(int count) {
     if (stack == MAP_FAILED) throw std::bad_alloc();
     thread->stack = static_cast<char*>(stack);
     thread->tsan = tsan_create();
-    thread->index = static_cast<int>(machine.threads.size());
     machine.threads.push_back(std::move(thread));
   }
 }
@@ -185,7 +201,7 @@ void need_threads(int count) {
 std::string who_waits_where() {
   std::map<std::string, std::pair<int, int>> groups;  // place: how many, the first of them
   for (int i = 0; i < machine.count; ++i) {
-    const Thread& thread = *machine.threads[static_cast<size_t>(i)];
+    const Thread& thread = thread_of(i);
     const std::string key =
         thread.state == State::kFinished
             ? std::string("finished")
@@ -207,9 +223,10 @@ uint64_t mix(uint64_t x) {
   return x ^ (x >> 29);
 }
 
-std::vector<int> thread_order() {
-  std::vector<int> order(static_cast<size_t>(machine.count));
-  for (int i = 0; i < machine.count; ++i) order[static_cast<size_t>(i)] = i;
+// The numbers below n in the machine's order.
+std::vector<int> ordered(int n) {
+  std::vector<int> order(static_cast<size_t>(n));
+  for (int i = 0; i < n; ++i) order[static_cast<size_t>(i)] = i;
   if (machine.order == Order::kDescending) std::reverse(order.begin(), order.end());
   if (machine.order == Order::kShuffled) {
     for (size_t i = order.size(); i > 1; --i) {
@@ -231,13 +248,49 @@ void report() {
   machine.met = "";
 }
 
+// Runs the ready threads of a warp up to their next warp-wide instruction, barrier or end. Returns
+// whether there were any.
+bool run_threads(int warp, const std::vector<int>& lanes) {
+  bool moved = false;
+  for (const int lane : lanes) {
+    Thread& thread = thread_of(warp * kWarp + lane);
+    if (thread.state != State::kReady) continue;
+    moved = true;
+    resume(thread);
+    while (machine.wanted_bytes > 0) {
+      grant_memory();
+      resume(thread);
+    }
+    if (machine.broken != nullptr) {
+      report();
+      return false;
+    }
+  }
+  return moved;
+}
+
+// Each warp runs as far as it can before the next has its turn: the last one at a barrier is the
+// first beyond it, and does not wait for those who have yet to read what it overwrites.
+void run_warps() {
+  const std::vector<int> warps = ordered(machine.count / kWarp);
+  const std::vector<int> lanes = ordered(kWarp);
+  for (bool moved = true; moved;) {
+    moved = false;
+    for (const int warp : warps) {
+      while (run_threads(warp, lanes)) moved = true;
+      if (!machine.fault.empty()) return;
+    }
+  }
+}
+
 void run_block() {
   if (machine.stacks_dirty) {
     for (const auto& thread : machine.threads) asan_unfence(thread->stack, kStack);
     machine.stacks_dirty = false;
   }
   for (int i = 0; i < machine.count; ++i) {
-    Thread& thread = *machine.threads[static_cast<size_t>(i)];
+    Thread& thread = thread_of(i);
+    thread.index = i;
     thread.context = fiber::make_fcontext(thread.stack + kStack, kStack, thread_main);
     thread.asan = nullptr;
     // Frames that were left for good are still fenced: two after a thread's orderly end.
@@ -249,24 +302,10 @@ void run_block() {
   }
   machine.arrived = 0;
   for (Warp& warp : machine.warps) warp.arrived = 0;
-  const std::vector<int> order = thread_order();
-  for (;;) {
-    bool moved = false;
-    for (const int i : order) {
-      Thread& thread = *machine.threads[static_cast<size_t>(i)];
-      if (thread.state != State::kReady) continue;
-      moved = true;
-      resume(thread);
-      while (machine.wanted_bytes > 0) {
-        grant_memory();
-        resume(thread);
-      }
-      if (machine.broken != nullptr) return report();
-    }
-    if (!moved) break;
-  }
+  run_warps();
+  if (!machine.fault.empty()) return;
   for (int i = 0; i < machine.count; ++i) {
-    const Thread& thread = *machine.threads[static_cast<size_t>(i)];
+    const Thread& thread = thread_of(i);
     if (thread.state != State::kFinished) {
       machine.fault = "deadlock: not all threads reach the same barrier: " + who_waits_where();
       return;
@@ -319,8 +358,9 @@ void run(const Shape& shape, void (*body)(const void*), const void* closure) {
     throw Fault("launch: found " + std::to_string(shape.shared) +
                 " bytes of shared memory, need at most " + std::to_string(kSharedLimit));
   }
-  need_threads(shape.block);
+  need_threads(kThreadSanitizer ? 2 * shape.block : shape.block);
   machine.count = shape.block;
+  machine.block = 0;
   machine.shared.reserve(64);
   machine.warps.resize(static_cast<size_t>(shape.block / kWarp));
   machine.dynamic_bytes = shape.shared;
@@ -339,8 +379,10 @@ void run(const Shape& shape, void (*body)(const void*), const void* closure) {
       for (int64_t x = 0; x < shape.grid_x && machine.fault.empty(); ++x) {
         blockIdx = {static_cast<unsigned>(x), static_cast<unsigned>(y), static_cast<unsigned>(z)};
         machine.shared_bytes = shape.shared;
+        machine.crew = kThreadSanitizer ? static_cast<int>(machine.block % 2) : 0;
         run_block();
         end_block();
+        ++machine.block;
       }
     }
   }
@@ -385,7 +427,8 @@ void* dynamic_shared() {
 
 int lane() { return machine.running->index % kWarp; }
 
-const Deposit* exchange(const void* own, size_t bytes, const char* what, std::source_location at) {
+const Deposit* exchange(
+    const void* own, size_t bytes, const char* what, Ordering ordering, std::source_location at) {
   Thread& self = *machine.running;
   Warp& warp = machine.warps[static_cast<size_t>(self.index / kWarp)];
   if (warp.arrived == 0) {
@@ -401,7 +444,8 @@ const Deposit* exchange(const void* own, size_t bytes, const char* what, std::so
   unsigned char* to = all[self.index % kWarp].bytes;
   const unsigned char* from = static_cast<const unsigned char*>(own);
   for (size_t i = 0; i < bytes; ++i) to[i] = from[i];
-  tsan_release(&warp.order_word);
+  void* const word = warp_word(self.index / kWarp);
+  if (ordering == Ordering::kMemory) tsan_release(word);
   if (++warp.arrived < kWarp) {
     self.state = State::kAtWarp;
     self.waits_for = what;
@@ -410,10 +454,9 @@ const Deposit* exchange(const void* own, size_t bytes, const char* what, std::so
   } else {
     warp.arrived = 0;
     const int first = self.index / kWarp * kWarp;
-    for (int i = first; i < first + kWarp; ++i)
-      machine.threads[static_cast<size_t>(i)]->state = State::kReady;
+    for (int i = first; i < first + kWarp; ++i) thread_of(i).state = State::kReady;
   }
-  tsan_acquire(&warp.order_word);
+  if (ordering == Ordering::kMemory) tsan_acquire(word);
   return all;
 }
 
@@ -454,7 +497,7 @@ void __syncthreads(std::source_location at) {
     machine.own_at = at;
     fault("divergent barrier");
   }
-  tsan_release(&machine.barrier_word);
+  tsan_release(barrier_word());
   if (++machine.arrived < machine.count) {
     self.state = State::kAtBarrier;
     self.waits_for = "__syncthreads";
@@ -462,8 +505,7 @@ void __syncthreads(std::source_location at) {
     to_scheduler(false);
   } else {
     machine.arrived = 0;
-    for (int i = 0; i < machine.count; ++i)
-      machine.threads[static_cast<size_t>(i)]->state = State::kReady;
+    for (int i = 0; i < machine.count; ++i) thread_of(i).state = State::kReady;
   }
-  tsan_acquire(&machine.barrier_word);
+  tsan_acquire(barrier_word());
 }

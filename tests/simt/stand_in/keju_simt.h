@@ -57,9 +57,14 @@ inline constexpr int kWarp = 32;
 struct alignas(16) Deposit {
   unsigned char bytes[48];
 };
+// Whether a warp-wide instruction orders the threads' accesses to memory: __syncwarp does,
+// shuffles, votes and matrix instructions do not (CUDA C++ Programming Guide, "Warp Shuffle
+// Functions").
+enum class Ordering { kNone, kMemory };
 // Waits until all 32 threads of the warp are at this same instruction; returns their deposits,
 // which hold until the calling thread's next warp-wide instruction has completed.
-const Deposit* exchange(const void* own, size_t bytes, const char* what, std::source_location at);
+const Deposit* exchange(
+    const void* own, size_t bytes, const char* what, Ordering ordering, std::source_location at);
 int lane();
 
 // cp.async at its worst: the target is unset at once, and the bytes come when the thread waits for
@@ -105,7 +110,7 @@ inline void __syncwarp(unsigned mask = 0xFFFFFFFFu,
                        std::source_location at = std::source_location::current()) {
   if (mask != 0xFFFFFFFFu) keju::simt::fault("__syncwarp: a mask of less than a warp");
   const char none = 0;
-  keju::simt::exchange(&none, 1, "__syncwarp", at);
+  keju::simt::exchange(&none, 1, "__syncwarp", keju::simt::Ordering::kMemory, at);
 }
 
 template <typename T>
@@ -114,8 +119,9 @@ T __shfl_sync(unsigned mask,
               int from,
               std::source_location at = std::source_location::current()) {
   if (mask != 0xFFFFFFFFu) keju::simt::fault("__shfl_sync: a mask of less than a warp");
-  return keju::simt::deposited<T>(keju::simt::exchange(&value, sizeof value, "__shfl_sync", at),
-                                  from & 31);
+  return keju::simt::deposited<T>(
+      keju::simt::exchange(&value, sizeof value, "__shfl_sync", keju::simt::Ordering::kNone, at),
+      from & 31);
 }
 
 template <typename T>
@@ -124,15 +130,18 @@ T __shfl_xor_sync(unsigned mask,
                   int with,
                   std::source_location at = std::source_location::current()) {
   if (mask != 0xFFFFFFFFu) keju::simt::fault("__shfl_xor_sync: a mask of less than a warp");
-  return keju::simt::deposited<T>(keju::simt::exchange(&value, sizeof value, "__shfl_xor_sync", at),
-                                  (keju::simt::lane() ^ with) & 31);
+  return keju::simt::deposited<T>(
+      keju::simt::exchange(
+          &value, sizeof value, "__shfl_xor_sync", keju::simt::Ordering::kNone, at),
+      (keju::simt::lane() ^ with) & 31);
 }
 
 inline unsigned __ballot_sync(unsigned mask,
                               int yes,
                               std::source_location at = std::source_location::current()) {
   if (mask != 0xFFFFFFFFu) keju::simt::fault("__ballot_sync: a mask of less than a warp");
-  const keju::simt::Deposit* all = keju::simt::exchange(&yes, sizeof yes, "__ballot_sync", at);
+  const keju::simt::Deposit* all =
+      keju::simt::exchange(&yes, sizeof yes, "__ballot_sync", keju::simt::Ordering::kNone, at);
   unsigned votes = 0;
   for (int i = 0; i < keju::simt::kWarp; ++i) {
     if (keju::simt::deposited<int>(all, i) != 0) votes |= 1u << i;
