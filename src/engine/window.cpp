@@ -75,6 +75,15 @@ void LocalSession::add_sequence(int64_t regime_key, Sequence sequence, SequenceI
     if (id < 0 || id >= vocab)
       throw fail(Code::kInput, "token id: found {}, need 0 to {}", id, vocab - 1);
   }
+  // A step's own pages stand beside the longest text's.
+  const int64_t longest =
+      (model_.most_pages() - most_step_pages(options_.step_rows)) * kPagePositions;
+  if (model_.most_pages() > 0 && static_cast<int64_t>(sequence.ids.size()) > longest) {
+    throw fail(Code::kInput,
+               "text: found {} tokens, need at most {}: the device's memory has room for no more",
+               sequence.ids.size(),
+               longest);
+  }
   auto at = std::find_if(
       regimes_.begin(), regimes_.end(), [&](const auto& r) { return r->regime == regime_key; });
   if (at == regimes_.end()) {
