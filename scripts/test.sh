@@ -32,7 +32,7 @@ build_and_test() {
 # (test "simt"). "ctest --preset cuda -R spills" is not run yet: two attention kernels spill 8 bytes.
 build_cuda() {
   cmake --preset cuda -DKEJU_WERROR=ON >/dev/null
-  cmake --build --preset cuda -j "$jobs" --target keju keju_test_cli | { grep -vE '^\[[0-9]+/[0-9]+\]' || true; }
+  cmake --build --preset cuda -j "$jobs" --target keju keju_card_ops keju_test_cli | { grep -vE '^\[[0-9]+/[0-9]+\]' || true; }
   build/cuda/keju_test_cli --gtest_brief=1 --gtest_filter='Program.*'
 }
 
