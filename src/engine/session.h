@@ -75,6 +75,7 @@ class LocalSession : public Session {
   void admit_score(const ScoreRequest& score, int64_t job);
   void admit_rolling(const RollingRequest& rolling, int64_t job);
   void admit_generate(const GenerateRequest& generate, int64_t job);
+  void check_sequence(const Sequence& sequence) const;
   void add_sequence(int64_t regime_key, Sequence sequence, SequenceInfo info);
   bool start_regime();
   void refuse(int64_t job, const std::string& why);
