@@ -29,9 +29,9 @@ const std::filesystem::path& tiny() {
   return path;
 }
 
-// A few short items: multiple choice, one subject.
+// A few short items.
 std::string sit(const std::filesystem::path& out, const std::string& options) {
-  return "run --json --suite keju-sample --limit 2 --step-rows 128 --model " + tiny().string() +
+  return "run --json --suite keju-completion --limit 3 --step-rows 64 --model " + tiny().string() +
          " --out " + out.string() + " " + options;
 }
 
@@ -105,8 +105,8 @@ TEST(OnFakeCards, FailuresAreOneLineExitSevenAndTheRunGoesOn) {
   for (const std::string& fault : {std::string("bytes=300000"),
                                    std::string("fail=launch:150"),
                                    std::string("fail=gemm:40"),
-                                   std::string("lost=700"),
-                                   std::string("cards=2 on=1 lost=500")}) {
+                                   std::string("lost=250"),
+                                   std::string("cards=2 on=1 lost=150")}) {
     const auto out = folder / ("out" + std::to_string(resumed) + fault.substr(0, 4));
     const std::string options =
         fault.find("on=1") != std::string::npos ? "--backend cuda --devices 0,1" : "--backend cuda";
