@@ -1,40 +1,53 @@
 #!/usr/bin/env bash
-# Checks and measures the CUDA backend on a machine with a GPU, in at most ten minutes of its time. Needs the program
-# (built with the cuda preset), the CUDA 13 runtime libraries and python3; no packages of ours.
+# Checks and measures the CUDA backend on a machine with a GPU, in at most ten minutes of its time. Needs the two
+# programs (cmake --preset cuda -DCMAKE_CUDA_ARCHITECTURES=90a-real, stripped), the CUDA 13 runtime libraries and
+# python3; no packages of ours.
 #
-#   gpu_check.sh --keju PROGRAM --out DIR [--shared DIR] [--skip STAGE,…] [--only STAGE,…] [--dry-run]
-#                [--backend cpu] [--shapes SHAPE,…]
+#   gpu_check.sh [--keju PROGRAM] [--ops PROGRAM] [--out DIR] [--publish DIR] [--shared DIR] [--skip STAGE,…]
+#                [--only STAGE,…] [--minutes N] [--dry-run] [--backend cpu] [--shapes SHAPE,…] [--sweep N] [--peak N]
 #
-# Stages, in order: device fixtures invariance checkpoint bench report. A stage that has finished leaves DIR/STAGE.done
-# and is not repeated; remove the file to repeat it. --dry-run prints the commands and runs none; --backend cpu with
-# --shapes tiny goes through all of them on a machine without a GPU.
+# Stages, in order: device ops sweep fixtures invariance sanitizer peaks checkpoint bench transformers report. A stage
+# that has finished leaves DIR/STAGE.done and is not repeated; remove the file to repeat it. A stage that fails ends the
+# check; one that would begin after --minutes (10) is left out, and the report says so. The report, JSON and Markdown,
+# is published as DIR/CARD.json and .md (reports/gpu). --dry-run prints the commands and runs none; --backend cpu with
+# --shapes tiny goes through all stages on a machine without a GPU, the ops on the interpreter's card.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 keju=build/cuda/keju
-out=reports/gpu/check
+ops=build/cuda/keju_card_ops
+out=keju-out/gpu
+publish=reports/gpu
 shared=${KEJU_SHARED:-../shared}
 skip=
 only=
 dry=
+minutes=10
 backend=cuda
 shapes=qwen2.5-0.5b,llama-3.1-8b
+sweep=260
+peak=8192
 while [[ $# -gt 0 ]]; do
   case $1 in
     --keju) keju=$2; shift 2 ;;
+    --ops) ops=$2; shift 2 ;;
     --out) out=$2; shift 2 ;;
+    --publish) publish=$2; shift 2 ;;
     --shared) shared=$2; shift 2 ;;
     --skip) skip=,$2,; shift 2 ;;
     --only) only=,$2,; shift 2 ;;
+    --minutes) minutes=$2; shift 2 ;;
     --backend) backend=$2; shift 2 ;;
     --shapes) shapes=$2; shift 2 ;;
+    --sweep) sweep=$2; shift 2 ;;
+    --peak) peak=$2; shift 2 ;;
     --dry-run) dry=1; shift ;;
-    --help) sed -n '2,12p' "$0" | cut -c3-; exit 0 ;;
+    --help) sed -n '2,14p' "$0" | cut -c3-; exit 0 ;;
     *) echo "gpu_check.sh: unknown option $1" >&2; exit 4 ;;
   esac
 done
 
-# to FILE COMMAND…: standard output into FILE.
+# to FILE COMMAND…: standard output into FILE. What a failed check wrote stays as FILE.part.
 to() {
   local file=$1
   shift
@@ -52,8 +65,12 @@ stage() {
     echo "== $name: skipped"
     return
   fi
-  if [[ -z $dry && -e $out/$name.done ]]; then
+  if [[ -z $dry && -e $out/$name.done && $name != report ]]; then
     echo "== $name: done before"
+    return
+  fi
+  if [[ $name != report && -z $dry && $SECONDS -ge $((minutes * 60)) ]]; then
+    echo "== $name: left out, $minutes minutes are over"
     return
   fi
   local start=$SECONDS
@@ -66,8 +83,13 @@ stage() {
 stage_device() {
   to "$out/doctor.json" "$keju" doctor --json
   [[ -z $dry ]] && ! command -v nvidia-smi >/dev/null && return
-  to "$out/device.csv" nvidia-smi --query-gpu=name,driver_version,memory.total,clocks.max.sm,clocks.max.mem,power.limit --format=csv
+  to "$out/device.csv" nvidia-smi \
+    --query-gpu=name,driver_version,memory.total,clocks.max.sm,clocks.max.mem,clocks.sm,power.limit --format=csv
 }
+
+# Every op against the plain CPU loops; then the bits of a row in batches of 1 to 260.
+stage_ops() { to "$out/ops.json" "$ops" ops; }
+stage_sweep() { to "$out/sweep.json" "$ops" sweep "$sweep"; }
 
 # Every fixture in exact mode against what transformers computed.
 stage_fixtures() {
@@ -78,6 +100,22 @@ stage_fixtures() {
 stage_invariance() {
   to "$out/invariance.json" python3 scripts/gpu_report.py invariance "$keju" "$shared/fixtures/models/llama" "$backend"
 }
+
+# The op tests again under compute-sanitizer: memory, then races in shared memory.
+stage_sanitizer() {
+  local tool
+  if [[ -z $dry ]] && ! command -v compute-sanitizer >/dev/null; then
+    echo '{"stage": "sanitizer", "absent": "compute-sanitizer is not there"}' >"$out/sanitizer.json"
+    return
+  fi
+  for tool in memcheck racecheck; do
+    to "$out/sanitizer-$tool.txt" timeout 150 compute-sanitizer --tool "$tool" --error-exitcode 1 "$ops" ops
+  done
+  [[ -n $dry ]] || echo '{"stage": "sanitizer", "ok": true, "tools": ["memcheck", "racecheck"]}' >"$out/sanitizer.json"
+}
+
+# What the card can do, by which the benchmarks are judged.
+stage_peaks() { to "$out/peaks.json" "$ops" peaks "$peak"; }
 
 stage_checkpoint() {
   local shape
@@ -94,14 +132,30 @@ stage_bench() {
       scenario=${model#* }
       model=${model% *}
       to "$out/bench-$model-$scenario.json" "$keju" bench --backend "$backend" --mode native --model "$out/$model" \
-        --scenario "$scenario" --step-rows 8192 --json
+        --scenario "$scenario" --step-rows 8192 --context 2048 --json
     done
   done
 }
 
+# The smallest shape against transformers, speed and error in bf16, where PyTorch is present.
+stage_transformers() {
+  local shape=${shapes%%,*}
+  to "$out/transformers.json" python3 scripts/gpu_transformers.py "$keju" "$out/$shape" "$backend"
+}
+
 stage_report() {
   to "$out/report.json" python3 scripts/gpu_report.py report "$out"
+  to "$out/report.md" python3 scripts/gpu_report.py markdown "$out/report.json"
+  if [[ -n $dry ]]; then return; fi
+  local name
+  name=$(python3 scripts/gpu_report.py name "$out/report.json")
+  mkdir -p "$publish"
+  cp "$out/report.json" "$publish/$name.json"
+  cp "$out/report.md" "$publish/$name.md"
+  echo "$publish/$name.md"
 }
 
 [[ -n $dry ]] || mkdir -p "$out"
-for name in device fixtures invariance checkpoint bench report; do stage "$name"; done
+for name in device ops sweep fixtures invariance sanitizer peaks checkpoint bench transformers report; do
+  stage "$name"
+done

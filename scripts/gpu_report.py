@@ -4,8 +4,10 @@
   gpu_report.py fixtures KEJU FIXTURES_DIR [BACKEND]
   gpu_report.py invariance KEJU FIXTURE_DIR [BACKEND]
   gpu_report.py report DIR
+  gpu_report.py markdown REPORT.json
+  gpu_report.py name REPORT.json
 
-Each writes one JSON object to standard output and exits 1 where something is not as it must be."""
+The first three write one JSON object to standard output; the first two exit 1 where something is not as it must be."""
 import json
 import pathlib
 import subprocess
@@ -58,29 +60,88 @@ def check_invariance(keju: str, model: str, backend: str) -> dict:
     return {"stage": "invariance", "step_rows": tried, "failed": failed, "ok": not failed}
 
 
+STAGES = ("device", "ops", "sweep", "fixtures", "invariance", "sanitizer", "peaks", "checkpoint", "bench",
+          "transformers")
+
+
 def make_report(folder: str) -> dict:
-    out = {"schema": "keju-gpu-check-1", "parts": {}, "missing": []}
-    for name in ("doctor", "fixtures", "invariance"):
-        path = pathlib.Path(folder) / f"{name}.json"
-        if path.exists():
-            out["parts"][name] = json.loads(path.read_text(encoding="utf-8"))
-        else:
+    out = {"schema": "keju-gpu-check-2", "parts": {}, "missing": []}
+    root = pathlib.Path(folder)
+    for name in STAGES:
+        if not (root / f"{name}.done").exists():
             out["missing"].append(name)
-    device = pathlib.Path(folder) / "device.csv"
+    names = ["doctor", "ops", "sweep", "fixtures", "invariance", "sanitizer", "peaks", "transformers"]
+    for path in [root / f"{name}.json" for name in names] + sorted(root.glob("bench-*.json")):
+        if path.exists():
+            out["parts"][path.stem] = json.loads(path.read_text(encoding="utf-8"))
+    device = root / "device.csv"
     out["device"] = device.read_text(encoding="utf-8").strip() if device.exists() else None
-    for path in sorted(pathlib.Path(folder).glob("bench-*.json")):
-        out["parts"][path.stem] = json.loads(path.read_text(encoding="utf-8"))
     out["ok"] = not out["missing"] and all(part.get("ok", True) for part in out["parts"].values())
     return out
 
 
+def card_name(report: dict) -> str:
+    """The card's own name as a file name."""
+    name = report["parts"].get("peaks", {}).get("device") or "unknown card"
+    return "".join(c if c.isalnum() else "-" for c in name.lower()).strip("-")
+
+
+def number(value) -> str:
+    return f"{value:,.4g}" if isinstance(value, (int, float)) and not isinstance(value, bool) else str(value)
+
+
+def verdict(part: dict) -> str:
+    if not part:
+        return "not run"
+    if "absent" in part:
+        return part["absent"]
+    text = "ok" if part.get("ok") else "FAILED: " + "; ".join(map(str, part.get("failed", ["?"])))
+    errors = part.get("errors") or part.get("worst_logprob_error") or {}
+    errors = {key: value for key, value in errors.items() if isinstance(value, (int, float))}
+    if errors:
+        key = max(errors, key=lambda one: errors[one])
+        text += f" ({len(errors)} compared, worst {errors[key]:.2g}: {key})"
+    return text
+
+
+def markdown(report: dict) -> str:
+    parts = report["parts"]
+    lines = [f"# GPU check: {parts.get('peaks', {}).get('device', 'unknown card')}", "",
+             f"{'All checks passed' if report['ok'] else 'NOT all checks passed'}; "
+             f"{parts.get('doctor', {}).get('version', 'version unknown')}.", ""]
+    if report["missing"]:
+        lines += [f"Not run: {', '.join(report['missing'])}.", ""]
+    if report["device"]:
+        lines += ["```", report["device"], "```", ""]
+    lines += ["| check | result |", "| --- | --- |"]
+    lines += [f"| {name} | {verdict(parts.get(name, {}))} |"
+              for name in ("ops", "sweep", "fixtures", "invariance", "sanitizer")]
+    for name in ("peaks", "transformers"):
+        if name in parts:
+            lines += ["", f"## {name}", "", "| figure | value |", "| --- | ---: |"]
+            lines += [f"| {key} | {number(value)} |" for key, value in parts[name].items() if key not in ("stage", "ok")]
+    benches = {name: part for name, part in parts.items() if name.startswith("bench-")}
+    if benches:
+        keys = sorted({key for part in benches.values() for key, value in part.items()
+                       if isinstance(value, (int, float)) and not isinstance(value, bool)})
+        lines += ["", "## benchmarks", "", "| figure | " + " | ".join(name[6:] for name in benches) + " |",
+                  "| --- |" + " ---: |" * len(benches)]
+        lines += [f"| {key} | " + " | ".join(number(part.get(key, "")) for part in benches.values()) + " |"
+                  for key in keys]
+    return "\n".join(lines) + "\n"
+
+
 def main() -> int:
     kind, *rest = sys.argv[1:]
+    if kind in ("markdown", "name"):
+        report = json.loads(pathlib.Path(rest[0]).read_text(encoding="utf-8"))
+        sys.stdout.write(markdown(report) if kind == "markdown" else card_name(report) + "\n")
+        return 0
     if kind == "report":
-        result = make_report(*rest)
-    else:
-        backend = rest[2] if len(rest) > 2 else "cuda"
-        result = (check_fixtures if kind == "fixtures" else check_invariance)(rest[0], rest[1], backend)
+        print(json.dumps(make_report(*rest), indent=1))
+        return 0  # written whatever it says
+    backend = rest[2] if len(rest) > 2 else "cuda"
+    result = (check_fixtures if kind == "fixtures" else check_invariance)(rest[0], rest[1], backend)
     print(json.dumps(result, indent=1))
     return 0 if result["ok"] else 1
 

@@ -46,7 +46,7 @@ break_kernels() {
 # SIMT interpreter's to show (test "simt").
 build_cuda() {
   cmake --preset cuda -DKEJU_WERROR=ON >/dev/null
-  cmake --build --preset cuda -j "$jobs" --target keju keju_test_cli | { grep -vE '^\[[0-9]+/[0-9]+\]' || true; }
+  cmake --build --preset cuda -j "$jobs" --target keju keju_card_ops keju_test_cli | { grep -vE '^\[[0-9]+/[0-9]+\]' || true; }
   ctest --preset cuda -R '^spills$' --no-tests=error
   build/cuda/keju_test_cli --gtest_brief=1 --gtest_filter='Program.*'
 }

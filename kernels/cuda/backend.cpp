@@ -5,14 +5,13 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "kernels/cuda/rooms.h"
 
 namespace keju::cuda {
 namespace {
 
 constexpr int64_t kWeightSlot = int64_t{16} << 20;
 constexpr int64_t kSmallSlot = int64_t{1} << 20;
-// Stored weights are expanded to float32 so many bytes at a time.
-constexpr int64_t kExpandBytes = int64_t{64} << 20;
 
 const CudaMatrix& own(const Matrix& matrix) { return static_cast<const CudaMatrix&>(matrix); }
 
@@ -35,6 +34,7 @@ CudaBackend::CudaBackend(std::unique_ptr<Runtime> runtime, bool exact)
       ids_(*runtime_),
       rounded_(*runtime_),
       expanded_(*runtime_),
+      staged_(*runtime_),
       partials_(*runtime_),
       head_(*runtime_),
       head_out_(*runtime_),
@@ -57,16 +57,53 @@ BackendFacts CudaBackend::facts() const {
   facts.name = "cuda";
   facts.device = device_.name;
   facts.isa = "sm_" + std::to_string(device_.major) + std::to_string(device_.minor);
-  facts.numeric_mode = std::string(exact_ ? "cuda-exact-f32-r1-" : "cuda-native-r1-") + facts.isa;
+  facts.numeric_mode = std::string(exact_           ? "cuda-exact-f32-r1-"
+                                   : expand_blocks_ ? "cuda-native-expanded-r1-"
+                                                    : "cuda-native-r1-") +
+                       facts.isa;
   return facts;
 }
 
 // -- memory ---------------------------------------------------------------------------------------
 
 std::unique_ptr<Matrix> CudaBackend::make_matrix(const MatrixSource& source) {
-  auto matrix = std::make_unique<CudaMatrix>(*runtime_, weights_ring_, source);
+  const bool block = keju::facts(source.dtype).block_elems > 1;
+  auto matrix = block && expand_blocks_
+                    ? make_expanded(source)
+                    : std::make_unique<CudaMatrix>(*runtime_, weights_ring_, source);
   if (!exact_ && native_ == DType::kF32 && source.dtype != DType::kF32) {
     native_ = source.dtype == DType::kF16 ? DType::kF16 : DType::kBF16;
+  }
+  return matrix;
+}
+
+// Some rows at a time: through the ring as stored, expanded to float32, rounded to BF16.
+std::unique_ptr<CudaMatrix> CudaBackend::make_expanded(const MatrixSource& source) {
+  const int64_t cols = source.cols;
+  auto matrix = std::make_unique<CudaMatrix>(*runtime_, DType::kBF16, source.rows(), cols);
+  const int64_t stored = row_bytes(source.dtype, cols);
+  const int64_t slice = expand_rows(source.rows(), cols);
+  std::byte* const staged = staged_.bytes(slice * stored);
+  float* const expanded = expanded_.of<float>(slice * cols);
+  int64_t to = 0;
+  for (const MatrixSource::Piece& piece : source.pieces) {
+    for (int64_t begin = 0; begin < piece.rows; begin += slice) {
+      const int64_t rows = std::min(slice, piece.rows - begin);
+      const std::byte* const from = piece.data + begin * piece.row_stride_bytes;
+      weights_ring_.send_rows(staged, from, rows, stored, piece.row_stride_bytes);
+      weights_ring_.flush();
+      const StoredRows part{
+          reinterpret_cast<const uint8_t*>(staged), source.dtype, rows, cols, stored};
+      cuda::expand(stream(), part, expanded);
+      done("expand");
+      cuda::round_rows(stream(), {expanded, rows, cols, cols}, DType::kBF16, matrix->row(to), cols);
+      done("round_rows");
+      // The next rows may not come before these have been read.
+      const Event read = runtime_->record(Stream::kCompute);
+      runtime_->make_wait(Stream::kCopy, read);
+      runtime_->drop(read);
+      to += rows;
+    }
   }
   return matrix;
 }
@@ -172,8 +209,7 @@ void CudaBackend::multiply(
   }
   // Exact: the stored weights as float32, some rows at a time. Rows are outputs: the cut changes
   // no bit.
-  const int64_t slice = std::clamp<int64_t>(
-      kExpandBytes / 4 / std::max<int64_t>(w.cols, 1), 1, std::max<int64_t>(w.rows, 1));
+  const int64_t slice = expand_rows(w.rows, w.cols);
   float* const expanded = expanded_.of<float>(slice * w.cols);
   for (int64_t begin = 0; begin < w.rows; begin += slice) {
     StoredRows part = w;
@@ -205,8 +241,7 @@ void CudaBackend::multiply_plain(
   call.out = out.data;
   call.out_stride = out.stride;
   if (w.dtype != DType::kF32) {
-    // A multiple of 8: every row of 16-bit values then starts at a multiple of 16 bytes.
-    call.x_stride = (w.cols + 7) / 8 * 8;
+    call.x_stride = rounded_stride(w.cols);
     uint16_t* const rounded = rounded_.of<uint16_t>(x.count * call.x_stride);
     cuda::round_rows(stream(), x, w.dtype, rounded, call.x_stride);
     done("round_rows");

@@ -34,6 +34,11 @@ class CudaBackend : public Backend {
   CudaBackend(std::unique_ptr<Runtime> runtime, bool exact);
   ~CudaBackend() override;
 
+  // Free memory as it is now.
+  DeviceFacts device_now() { return runtime_->facts(); }
+  // Whether matrices made from now on hold block types as BF16 (native mode alone).
+  void set_expanded(bool yes) { expand_blocks_ = yes && !exact_; }
+
   BackendFacts facts() const override;
   std::unique_ptr<Matrix> make_matrix(const MatrixSource& source) override;
   std::unique_ptr<Vector> make_vector(std::span<const float> values) override;
@@ -85,6 +90,7 @@ class CudaBackend : public Backend {
   void logits(Rows x, const Matrix& w, const HeadSpec& spec, float* host) override;
 
  private:
+  std::unique_ptr<CudaMatrix> make_expanded(const MatrixSource& source);
   void multiply(Rows x, const StoredRows& w, const float* bias, bool accumulate, Rows out);
   void multiply_plain(Rows x, const StoredRows& w, const float* bias, bool accumulate, Rows out);
   // The tables of these segments where `group` query heads share a key head.
@@ -103,10 +109,11 @@ class CudaBackend : public Backend {
   bool exact_;
   DeviceFacts device_;
   DType native_ = DType::kF32;  // the 16-bit type of the weights seen so far
+  bool expand_blocks_ = false;
   PinnedRing weights_ring_;
   PinnedRing small_ring_;
   StepTables tables_;
-  Room ids_, rounded_, expanded_, partials_, head_, head_out_, picks_, experts_, route_;
+  Room ids_, rounded_, expanded_, staged_, partials_, head_, head_out_, picks_, experts_, route_;
 };
 
 }  // namespace keju::cuda

@@ -7,13 +7,10 @@
 #include "base/error.h"
 #include "base/exact_math.h"
 #include "kernels/cuda/backend.h"
+#include "kernels/cuda/rooms.h"
 
 namespace keju::cuda {
 namespace {
-
-constexpr int64_t kHeadRows = 1024;     // rows whose logits stand on the card at a time …
-constexpr int64_t kHeadColumns = 8192;  // … and columns, a multiple of the tile's
-constexpr int64_t kLogitBytes = int64_t{64} << 20;
 
 const CudaMatrix& own(const Matrix& matrix) { return static_cast<const CudaMatrix&>(matrix); }
 
@@ -62,7 +59,7 @@ std::vector<HeadRow> CudaBackend::head(Rows x,
   KEJU_CHECK(wanted.empty() || static_cast<int64_t>(wanted.size()) == x.count,
              "wanted ids: one list per row");
   std::vector<HeadRow> result(static_cast<size_t>(x.count));
-  const int64_t tiles = (w.rows + kHeadTileColumns - 1) / kHeadTileColumns;
+  const int64_t tiles = head_tiles_of(w.rows);
   const int top = std::min(spec.top, kHeadTileColumns);
   for (int64_t row0 = 0; row0 < x.count; row0 += kHeadRows) {
     const int64_t rows = std::min(kHeadRows, x.count - row0);
@@ -135,8 +132,8 @@ std::vector<HeadRow> CudaBackend::head(Rows x,
 }
 
 void CudaBackend::logits(Rows x, const Matrix& w, const HeadSpec& spec, float* host) {
-  const int64_t tiles = (w.rows + kHeadTileColumns - 1) / kHeadTileColumns;
-  const int64_t at_once = std::max<int64_t>(1, kLogitBytes / (4 * std::max<int64_t>(w.rows, 1)));
+  const int64_t tiles = head_tiles_of(w.rows);
+  const int64_t at_once = logit_rows(w.rows);
   for (int64_t row0 = 0; row0 < x.count; row0 += at_once) {
     const int64_t rows = std::min(at_once, x.count - row0);
     const Rows all{head_.of<float>(rows * w.rows), rows, w.rows, w.rows};
@@ -208,8 +205,7 @@ void CudaBackend::experts(Rows x,
     rows[i] = order[i] / static_cast<int32_t>(chosen);
     place[static_cast<size_t>(order[i])] = static_cast<int32_t>(i);
   }
-  // Per pair: its input, its gate and up, its product, its result.
-  float* const inputs = experts_.of<float>(pairs * (x.width + 3 * inner + out.width));
+  float* const inputs = experts_.of<float>(pairs * expert_floats(x.width, inner, out.width));
   float* const gate_up = inputs + pairs * x.width;
   float* const product = gate_up + pairs * 2 * inner;
   float* const results = product + pairs * inner;

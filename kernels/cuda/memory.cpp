@@ -114,13 +114,17 @@ CudaVector::CudaVector(Runtime& runtime, PinnedRing& ring, std::span<const float
   ring.flush();
 }
 
-CudaMatrix::CudaMatrix(Runtime& runtime, PinnedRing& ring, const MatrixSource& source) {
-  rows = source.rows();
-  cols = source.cols;
-  dtype = source.dtype;
+CudaMatrix::CudaMatrix(Runtime& runtime, DType type, int64_t row_count, int64_t col_count) {
+  rows = row_count;
+  cols = col_count;
+  dtype = type;
   row_bytes_ = row_bytes(dtype, cols);
   memory_ = Memory(runtime, rows * row_bytes_);
   resident_bytes = rows * row_bytes_;
+}
+
+CudaMatrix::CudaMatrix(Runtime& runtime, PinnedRing& ring, const MatrixSource& source)
+    : CudaMatrix(runtime, source.dtype, source.rows(), source.cols) {
   std::byte* to = memory_.data();
   for (const MatrixSource::Piece& piece : source.pieces) {
     ring.send_rows(to, piece.data, piece.rows, row_bytes_, piece.row_stride_bytes);

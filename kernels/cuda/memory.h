@@ -90,10 +90,13 @@ class CudaVector : public Vector {
   Memory memory_;
 };
 
-// Rows as the file stores them.
+// Rows as the file stores them, or as they were expanded.
 class CudaMatrix : public Matrix {
  public:
   CudaMatrix(Runtime& runtime, PinnedRing& ring, const MatrixSource& source);
+  // Not yet filled.
+  CudaMatrix(Runtime& runtime, DType type, int64_t row_count, int64_t col_count);
+  std::byte* row(int64_t index) { return memory_.data() + index * row_bytes_; }
   StoredRows stored() const { return stored(0, rows); }
   StoredRows stored(int64_t first, int64_t count) const;
 

@@ -74,6 +74,9 @@ class Runtime {
 // Why this machine has no card that keju can use, "" if it has one. Looks once.
 std::string card_absence();
 
+// Cards that the driver shows; 0 without one.
+int card_count();
+
 // The card `device`. Errors: Error(kDevice) with card_absence()'s line.
 std::unique_ptr<Runtime> open_card(int device);
 

@@ -18,14 +18,27 @@ namespace {
 void need(cudaError_t error, const char* what) {
   if (error == cudaSuccess) return;
   cudaGetLastError();  // a later check is not to report it again
-  throw fail(
-      Code::kDevice, "cuda: {}: {} ({})", what, cudaGetErrorString(error), cudaGetErrorName(error));
+  throw fail(Code::kDevice,
+             "cuda: {}: found error {} ({}: {}), need none",
+             what,
+             static_cast<int>(error),
+             cudaGetErrorName(error),
+             cudaGetErrorString(error));
+}
+
+// Streams, events and launches belong to a device, and the current device to a thread: a runtime
+// may be called by another thread than the one that made it, and a thread may call several.
+void make_current(int device) {
+  thread_local int current = -1;
+  if (current == device) return;
+  need(cudaSetDevice(device), "device");
+  current = device;
 }
 
 class CardRuntime : public Runtime {
  public:
-  explicit CardRuntime(int device) {
-    need(cudaSetDevice(device), "device");
+  explicit CardRuntime(int device) : device_(device) {
+    make_current(device);
     need(cudaGetDeviceProperties(&properties_, device), "device properties");
     need(cudaStreamCreateWithFlags(&compute_, cudaStreamNonBlocking), "stream");
     need(cudaStreamCreateWithFlags(&copy_, cudaStreamNonBlocking), "stream");
@@ -39,6 +52,7 @@ class CardRuntime : public Runtime {
   }
 
   DeviceFacts facts() override {
+    make_current(device_);
     size_t free_bytes = 0;
     size_t total_bytes = 0;
     need(cudaMemGetInfo(&free_bytes, &total_bytes), "memory");
@@ -58,6 +72,7 @@ class CardRuntime : public Runtime {
   }
 
   void* allocate(int64_t bytes) override {
+    make_current(device_);
     void* memory = nullptr;
     const cudaError_t error = cudaMalloc(&memory, static_cast<size_t>(bytes));
     if (error == cudaErrorMemoryAllocation) {
@@ -78,6 +93,7 @@ class CardRuntime : public Runtime {
   void release(void* memory) noexcept override { cudaFree(memory); }
 
   void* allocate_pinned(int64_t bytes) override {
+    make_current(device_);
     void* memory = nullptr;
     need(cudaMallocHost(&memory, static_cast<size_t>(bytes)), "pinned host memory");
     return memory;
@@ -85,29 +101,37 @@ class CardRuntime : public Runtime {
   void release_pinned(void* memory) noexcept override { cudaFreeHost(memory); }
 
   void copy_to_device(void* device, const void* pinned, int64_t bytes, Stream stream) override {
+    make_current(device_);
     need(cudaMemcpyAsync(
              device, pinned, static_cast<size_t>(bytes), cudaMemcpyHostToDevice, of(stream)),
          "copy to the card");
   }
   void copy_to_host(void* host, const void* device, int64_t bytes) override {
+    make_current(device_);
     need(
         cudaMemcpyAsync(host, device, static_cast<size_t>(bytes), cudaMemcpyDeviceToHost, compute_),
         "copy to the host");
     need(cudaStreamSynchronize(compute_), "copy to the host");
   }
   void set_zero(void* device, int64_t bytes) override {
+    make_current(device_);
     need(cudaMemsetAsync(device, 0, static_cast<size_t>(bytes), compute_), "zeros");
   }
 
   Event record(Stream stream) override {
+    make_current(device_);
     cudaEvent_t event = nullptr;
     need(cudaEventCreateWithFlags(&event, cudaEventDisableTiming), "event");
     need(cudaEventRecord(event, of(stream)), "event");
     events_[next_event_] = event;
     return next_event_++;
   }
-  void wait_for(Event event) override { need(cudaEventSynchronize(events_.at(event)), "wait"); }
+  void wait_for(Event event) override {
+    make_current(device_);
+    need(cudaEventSynchronize(events_.at(event)), "wait");
+  }
   void make_wait(Stream stream, Event event) override {
+    make_current(device_);
     need(cudaStreamWaitEvent(of(stream), events_.at(event), 0), "wait");
   }
   void drop(Event event) noexcept override {
@@ -117,13 +141,20 @@ class CardRuntime : public Runtime {
     events_.erase(it);
   }
 
-  void* stream() override { return compute_; }
+  void* stream() override {
+    make_current(device_);
+    return compute_;
+  }
   void check(const char* kernel) override { need(cudaGetLastError(), kernel); }
-  void gemm(const GemmCall& call) override { blas_->gemm(call, compute_); }
+  void gemm(const GemmCall& call) override {
+    make_current(device_);
+    blas_->gemm(call, compute_);
+  }
 
  private:
   cudaStream_t of(Stream stream) const { return stream == Stream::kCompute ? compute_ : copy_; }
 
+  int device_;
   cudaDeviceProp properties_{};
   cudaStream_t compute_ = nullptr;
   cudaStream_t copy_ = nullptr;
@@ -145,11 +176,21 @@ std::string card_absence() {
   return absence;
 }
 
+int card_count() {
+  int count = 0;
+  const cudaError_t error = cudaGetDeviceCount(&count);
+  cudaGetLastError();
+  return error == cudaSuccess ? count : 0;
+}
+
 std::unique_ptr<Runtime> open_card(int device) {
   if (!card_absence().empty())
     throw fail(Code::kDevice,
                "cuda: found {}, need a GPU of compute capability 8.0 or later",
                card_absence());
+  if (device < 0 || device >= card_count()) {
+    throw fail(Code::kUsage, "--devices: found {}, need 0 to {}", device, card_count() - 1);
+  }
   return std::make_unique<CardRuntime>(device);
 }
 
@@ -158,6 +199,7 @@ std::unique_ptr<Runtime> open_card(int device) {
 namespace keju {
 
 std::string cuda_absence() { return cuda::card_absence(); }
+int cuda_device_count() { return cuda::card_absence().empty() ? cuda::card_count() : 0; }
 
 std::unique_ptr<Backend> make_cuda_backend(const CudaOptions& options) {
   return std::make_unique<cuda::CudaBackend>(cuda::open_card(options.device), options.exact);

@@ -15,7 +15,8 @@ namespace keju {
 namespace {
 
 int bench_kernels(const ModelOptions& options, bool json) {
-  const std::unique_ptr<Backend> backend = open_backend(options);
+  const auto backends = open_backends(options);
+  const std::unique_ptr<Backend>& backend = backends.front();
   const BackendFacts facts = backend->facts();
   KernelBounds bounds;
   if (facts.name == "cpu") {
@@ -107,14 +108,14 @@ void add_bench(CLI::App& app, Action& action) {
       }
       OpenedModel opened = open_model(options->model);
       BenchOptions bench = options->bench;
-      bench.vocab = opened.model->model().descriptor().vocab;
+      bench.vocab = opened.model->decoder().descriptor().vocab;
       Json out = run_scenario(*opened.model, bench);
       const ModelFacts facts = opened.model->facts();
       out["model"] = facts.name;
       out["numeric_mode"] = facts.numeric_mode;
       out["load_s"] = opened.load_s;
       out["weights_bytes"] = facts.weight_bytes;
-      out["resident_weight_bytes"] = opened.model->model().resident_bytes();
+      out["resident_weight_bytes"] = opened.model->facts().details.at("resident_weight_bytes");
       out["peak_memory_bytes"] = peak_rss_bytes();
       out["details"] = facts.details;
       out["machine"] = machine_facts();

@@ -86,7 +86,7 @@ int dry_run(const RunCommand& command,
   AllItems source(exams);
   const SessionStats plan = opened.model->plan(source);
   const double rate = opened.model->measure_prefill_tokens_per_s();
-  const Descriptor& d = opened.model->model().descriptor();
+  const Descriptor& d = opened.model->decoder().descriptor();
   const int64_t kv = d.layers * d.kv_heads * (d.k_size + d.v_size) *
                      static_cast<int64_t>(sizeof(float)) * 2 * command.model.step_rows;
   const auto weights = static_cast<int64_t>(opened.checkpoint->weight_bytes());

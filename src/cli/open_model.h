@@ -4,6 +4,7 @@
 #include <CLI/CLI.hpp>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "engine/local_model.h"
 #include "kernels/backend.h"
@@ -22,7 +23,10 @@ struct ModelOptions {
   int64_t step_rows = 512;
   int64_t context = 0;
   int64_t live = 16;
-  std::string chat_template;  // a file, or "builtin:NAME"; "": the checkpoint's own
+  std::vector<int> devices;       // of CUDA; empty: the first
+  std::string spread = "copies";  // how several share the work: copies or layers
+  std::string blocks = "auto";    // block types on a card: stored, or auto
+  std::string chat_template;      // a file, or "builtin:NAME"; "": the checkpoint's own
 };
 
 enum class Need { kModel, kOptionalModel };
@@ -34,9 +38,9 @@ void add_model_options(CLI::App& app,
 // A model with what it stands on, in the order of their lives.
 struct OpenedModel {
   std::shared_ptr<const Checkpoint> checkpoint;
-  std::shared_ptr<const Tokenizer> tokenizer;  // null if the checkpoint has none
-  std::shared_ptr<const ChatRenderer> chat;    // null if there is no template
-  std::unique_ptr<Backend> backend;
+  std::shared_ptr<const Tokenizer> tokenizer;      // null if the checkpoint has none
+  std::shared_ptr<const ChatRenderer> chat;        // null if there is no template
+  std::vector<std::unique_ptr<Backend>> backends;  // at least one
   std::unique_ptr<LocalModel> model;
   double load_s = 0;
 };
@@ -47,7 +51,8 @@ enum class TokenizerUse { kRequired, kOptional };
 // error what "auto" chose.
 OpenedModel open_model(const ModelOptions& options, TokenizerUse use = TokenizerUse::kRequired);
 
-std::unique_ptr<Backend> open_backend(const ModelOptions& options);
+// One backend, or one for each of the devices asked for.
+std::vector<std::unique_ptr<Backend>> open_backends(const ModelOptions& options);
 
 // The tokenizer of a checkpoint, of a GGUF file or of a lone tokenizer file; null where there is
 // none and `use` allows it.

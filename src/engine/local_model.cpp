@@ -6,12 +6,11 @@
 
 #include "base/error.h"
 #include "base/thread_pool.h"
+#include "engine/parallel_session.h"
 #include "engine/session.h"
 
 namespace keju {
 namespace {
-
-constexpr int64_t kFirstPages = 64;
 
 // Checked before any weight is read.
 int64_t context_of(const LocalModelParts& parts) {
@@ -37,25 +36,24 @@ class Local : public LocalModel {
   explicit Local(LocalModelParts parts)
       : parts_(std::move(parts)),
         context_length_(context_of(parts_)),
-        weights_digest_(digest_of(*parts_.checkpoint, parts_.backend->facts().threads)),
-        model_(Model::load(parts_.checkpoint, *parts_.backend)) {
-    kv_ = model_->make_kv_pages(kFirstPages);
+        weights_digest_(digest_of(*parts_.checkpoint, parts_.backend->facts().threads)) {
+    load();
     if (parts_.tokenizer != nullptr)
       encoder_ = std::make_unique<PromptEncoder>(*parts_.tokenizer, parts_.chat.get());
   }
 
-  Model& model() override { return *model_; }
+  const Decoder& decoder() const override { return *copies_.front(); }
 
   ModelFacts facts() const override {
     const BackendFacts backend = parts_.backend->facts();
     ModelFacts facts;
     facts.name = parts_.name;
-    facts.family = model_->descriptor().family;
+    facts.family = decoder().descriptor().family;
     facts.weights_digest = weights_digest_;
     facts.tokenizer_digest = parts_.tokenizer != nullptr ? parts_.tokenizer->digest() : "";
     facts.template_hash = parts_.chat != nullptr ? parts_.chat->hash() : "";
     facts.numeric_mode = backend.numeric_mode;
-    facts.parameters = model_->parameters();
+    facts.parameters = decoder().parameters();
     facts.weight_bytes = static_cast<int64_t>(parts_.checkpoint->weight_bytes());
     facts.context_length = context_length_;
     facts.details = {{"backend", backend.name},
@@ -63,9 +61,13 @@ class Local : public LocalModel {
                      {"isa", backend.isa},
                      {"threads", backend.threads},
                      {"step_rows", parts_.options.step_rows},
-                     {"resident_weight_bytes", model_->resident_bytes()},
+                     {"resident_weight_bytes", resident_bytes()},
                      {"tokenizer", parts_.tokenizer != nullptr ? parts_.tokenizer->kind() : ""}};
-    if (const auto& aside = model_->descriptor().left_aside; !aside.empty())
+    if (!parts_.others.empty()) {
+      facts.details["devices"] = 1 + parts_.others.size();
+      facts.details["spread"] = parts_.spread == Spread::kCopies ? "copies" : "layers";
+    }
+    if (const auto& aside = decoder().descriptor().left_aside; !aside.empty())
       facts.details["left_aside"] = aside;
     return facts;
   }
@@ -73,8 +75,12 @@ class Local : public LocalModel {
   std::unique_ptr<Session> start(RequestSource& source) override {
     if (encoder_ == nullptr)
       throw fail(Code::kInput, "{}: tokenizer: found none, need one to read prompts", parts_.name);
+    if (copies_.size() > 1) {
+      return std::make_unique<ParallelSession>(
+          copies_, *parts_.tokenizer, *encoder_, parts_.options, context_length_, source);
+    }
     return std::make_unique<LocalSession>(
-        *model_, *parts_.tokenizer, *encoder_, parts_.options, context_length_, *kv_, source);
+        *copies_.front(), *parts_.tokenizer, *encoder_, parts_.options, context_length_, source);
   }
 
   std::vector<TokenId> encode(const Prompt& prompt) const override {
@@ -87,7 +93,7 @@ class Local : public LocalModel {
     if (encoder_ == nullptr)
       throw fail(Code::kInput, "{}: tokenizer: found none, need one to read prompts", parts_.name);
     LocalSession session(
-        *model_, *parts_.tokenizer, *encoder_, parts_.options, context_length_, *kv_, source);
+        *copies_.front(), *parts_.tokenizer, *encoder_, parts_.options, context_length_, source);
     session.plan_all();
     return session.stats();
   }
@@ -118,11 +124,30 @@ class Local : public LocalModel {
     return digest;
   }
 
+  void load() {
+    std::vector<Backend*> all = {parts_.backend};
+    all.insert(all.end(), parts_.others.begin(), parts_.others.end());
+    for (const Backend* one : all) {
+      KEJU_CHECK(one->facts().numeric_mode == parts_.backend->facts().numeric_mode,
+                 "backends of one model have one numeric mode");
+    }
+    const size_t stages = parts_.spread == Spread::kLayers ? all.size() : 1;
+    for (size_t i = 0; i < all.size(); i += stages) {
+      copies_.push_back(std::make_unique<Decoder>(parts_.checkpoint,
+                                                  std::span<Backend* const>(all).subspan(i, stages),
+                                                  parts_.options.kv_pages));
+    }
+  }
+  int64_t resident_bytes() const {
+    int64_t bytes = 0;
+    for (const auto& copy : copies_) bytes += copy->resident_bytes();
+    return bytes;
+  }
+
   LocalModelParts parts_;
   int64_t context_length_;
   std::string weights_digest_;
-  std::unique_ptr<Model> model_;
-  std::unique_ptr<KvPages> kv_;
+  std::vector<std::unique_ptr<Decoder>> copies_;
   std::unique_ptr<PromptEncoder> encoder_;
 };
 
@@ -131,22 +156,29 @@ std::vector<double> Local::token_logprobs(const std::vector<TokenId>& ids,
   const auto total = static_cast<int64_t>(ids.size());
   if (total == 0) throw fail(Code::kInput, "ids: found none, need at least one");
   // Learned positions end at the context; rotary ones and ALiBi go on, as in the reference.
-  const int64_t most = model_->descriptor().learned_positions ? context_length_ : kMostPositions;
+  Decoder& model = *copies_.front();
+  const int64_t most = model.descriptor().learned_positions ? context_length_ : kMostPositions;
   if (total > most) throw fail(Code::kInput, "ids: found {}, need at most {}", total, most);
-  const int64_t vocab = model_->descriptor().vocab;
+  const int64_t vocab = model.descriptor().vocab;
   for (const TokenId id : ids) {
     if (id < 0 || id >= vocab)
       throw fail(Code::kInput, "ids: found {}, need 0 to {}", id, vocab - 1);
   }
   std::vector<int32_t> pages;
   for (int32_t p = 0; p * kPagePositions < total; ++p) pages.push_back(p);
-  if (static_cast<int64_t>(pages.size()) > kv_->pages)
-    model_->backend().grow_kv_pages(*kv_, static_cast<int64_t>(pages.size()));
+  const auto needed_pages = static_cast<int64_t>(pages.size());
+  if (model.most_pages() > 0 && needed_pages > model.most_pages()) {
+    throw fail(Code::kInput,
+               "ids: found {}, need at most {}: the device's memory has room for no more",
+               total,
+               model.most_pages() * kPagePositions);
+  }
+  if (needed_pages > model.pages()) model.grow(needed_pages);
   std::vector<double> logprobs;
   for (int64_t at = 0; at < total; at += parts_.options.step_rows) {
     const int64_t end = std::min(total, at + parts_.options.step_rows);
     Step step;
-    step.regime = model_->descriptor().rope_regime(total);
+    step.regime = model.descriptor().rope_regime(total);
     step.ids.assign(ids.begin() + at, ids.begin() + end);
     step.segments = {{.row0 = 0,
                       .rows = static_cast<int32_t>(end - at),
@@ -158,8 +190,8 @@ std::vector<double> Local::token_logprobs(const std::vector<TokenId>& ids,
       step.needed.push_back(static_cast<int32_t>(i - at));
       wanted.push_back(i + 1 < total ? std::vector<int32_t>{ids[i + 1]} : std::vector<int32_t>{});
     }
-    const Rows hidden = model_->forward(step, *kv_);
-    const std::vector<HeadRow> rows = model_->head(hidden, wanted);
+    const Rows hidden = model.forward(step);
+    const std::vector<HeadRow> rows = model.head(hidden, wanted);
     for (const HeadRow& row : rows) {
       if (!row.wanted.empty())
         logprobs.push_back(static_cast<double>(row.wanted[0]) - row.log_sum_exp);
@@ -169,7 +201,7 @@ std::vector<double> Local::token_logprobs(const std::vector<TokenId>& ids,
       Rows last = hidden;
       last.data += (hidden.count - 1) * hidden.stride;
       last.count = 1;
-      model_->logits(last, last_logits->data());
+      model.logits(last, last_logits->data());
     }
   }
   return logprobs;

@@ -1,23 +1,31 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
-#include <memory>
 #include <vector>
 
+#include "base/error.h"
 #include "kernels/backend.h"
 
 namespace keju {
 
-// Reference counts over the pages of a KvPages. Freed pages become available again only after
+// Where a pool's pages are: on one device or on several, under the same ids.
+class PageStore {
+ public:
+  virtual ~PageStore() = default;
+  virtual int64_t pages() const = 0;
+  virtual int64_t page_bytes() const = 0;           // of all layers
+  virtual int64_t most_pages() const { return 0; }  // where growth stops; 0: nowhere
+  virtual void grow(int64_t pages) = 0;             // to at least so many, keeping contents and ids
+};
+
+// Reference counts over the pages of a store. Freed pages become available again only after
 // `end_step`: within one step all keys are written before any is read, so a page cannot change
-// hands. Grows the pool when it runs dry.
+// hands. Grows the store when it runs dry. Errors: Error(kDevice) where growth stops.
 class PagePool {
  public:
-  PagePool(Backend& backend, KvPages& kv) : backend_(backend), kv_(kv) {
-    counts_.assign(kv.pages, 0);
-    for (auto p = static_cast<int32_t>(kv.pages) - 1; p >= 0; --p) free_.push_back(p);
-  }
+  explicit PagePool(PageStore& store) : store_(store) { add_pages(0); }
 
   int32_t acquire() {
     if (free_.empty()) grow();
@@ -39,18 +47,35 @@ class PagePool {
   }
   bool sole_owner(int32_t page) const { return counts_[page] == 1; }
   int64_t in_use() const { return in_use_; }
-  int64_t peak_bytes() const { return peak_ * kv_.page_bytes; }
+  // Pages that can still be had.
+  int64_t left() const {
+    const int64_t most = store_.most_pages();
+    return most > 0 ? most - in_use_ : INT64_MAX;
+  }
+  int64_t peak_bytes() const { return peak_ * store_.page_bytes(); }
 
  private:
   void grow() {
-    const int64_t before = kv_.pages;
-    backend_.grow_kv_pages(kv_, before + std::max<int64_t>(16, before / 4));
-    counts_.resize(kv_.pages, 0);
-    for (auto p = static_cast<int32_t>(kv_.pages) - 1; p >= before; --p) free_.push_back(p);
+    const int64_t before = store_.pages();
+    const int64_t most = store_.most_pages();
+    int64_t wanted = before + std::max<int64_t>(16, before / 4);
+    if (most > 0) wanted = std::min(wanted, most);
+    if (wanted <= before) {
+      throw fail(Code::kDevice,
+                 "keys and values: found {} pages of {} tokens, all in use, need more. Hint: fewer "
+                 "--live or --step-rows need less",
+                 before,
+                 kPagePositions);
+    }
+    store_.grow(wanted);
+    add_pages(before);
+  }
+  void add_pages(int64_t before) {
+    counts_.resize(static_cast<size_t>(store_.pages()), 0);
+    for (auto p = static_cast<int32_t>(store_.pages()) - 1; p >= before; --p) free_.push_back(p);
   }
 
-  Backend& backend_;
-  KvPages& kv_;
+  PageStore& store_;
   std::vector<int32_t> counts_, free_, released_;
   int64_t in_use_ = 0, peak_ = 0;
 };

@@ -8,12 +8,11 @@
 
 namespace keju {
 
-LocalSession::LocalSession(Model& model,
+LocalSession::LocalSession(Decoder& model,
                            const Tokenizer& tokenizer,
                            const PromptEncoder& encoder,
                            const EngineOptions& options,
                            int64_t context_length,
-                           KvPages& kv,
                            RequestSource& source)
     : model_(model),
       tokenizer_(tokenizer),
@@ -21,8 +20,7 @@ LocalSession::LocalSession(Model& model,
       options_(options),
       context_length_(context_length),
       source_(source),
-      kv_(kv),
-      pool_(model.backend(), kv),
+      pool_(model),
       start_(std::chrono::steady_clock::now()) {}
 
 LocalSession::~LocalSession() {
@@ -48,7 +46,9 @@ std::optional<Response> LocalSession::next() {
       return response;
     }
     // Waiting prompts are admitted as long as there is room to decode them together.
-    if (static_cast<int64_t>(live_.size()) < options_.live_sequences && prefill_step()) continue;
+    const bool room =
+        static_cast<int64_t>(live_.size()) < options_.live_sequences && room_for_prompts();
+    if (room && prefill_step()) continue;
     if (!live_.empty()) {
       decode_step();
       continue;
@@ -76,6 +76,21 @@ bool LocalSession::start_regime() {
   return true;
 }
 
+// Where memory is fixed, a prompt step waits until what lives can grow to its end beside it.
+bool LocalSession::room_for_prompts() const {
+  const int64_t left = pool_.left();
+  if (live_.empty() || left == INT64_MAX) return true;
+  int64_t needed = most_step_pages(options_.step_rows);
+  for (const Live& live : live_) {
+    const auto& generate = std::get<GenerateRequest>(jobs_.at(live.job).request.what);
+    const int64_t end =
+        std::min(context_length_,
+                 live.state.length() + generate.max_tokens - static_cast<int64_t>(live.ids.size()));
+    needed += end / kPagePositions + 1 - static_cast<int64_t>(live.state.pages().size());
+  }
+  return needed <= left;
+}
+
 bool LocalSession::prefill_step() {
   if (planner_ == nullptr) return false;
   PlannedStep planned;
@@ -90,7 +105,7 @@ bool LocalSession::prefill_step() {
     if (!job.begun) job.response.timing.begin_s = begin;
     job.begun = true;
   }
-  const Rows hidden = model_.forward(planned.step, kv_);
+  const Rows hidden = model_.forward(planned.step);
   take_results(planned, hidden);
   pool_.end_step();
   const auto rows = static_cast<int64_t>(planned.step.ids.size());
@@ -167,7 +182,7 @@ void LocalSession::decode_step() {
     jobs.push_back(&jobs_.at(live.job));
   }
   step.regime = current_->regime;
-  const Rows hidden = model_.forward(step, kv_);
+  const Rows hidden = model_.forward(step);
   const std::vector<std::vector<int32_t>> nothing(live_.size());
   const std::vector<HeadRow> rows = model_.head(hidden, nothing);
   std::deque<Live> still;

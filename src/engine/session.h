@@ -9,6 +9,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "engine/decoder.h"
 #include "engine/encode.h"
 #include "engine/local_model.h"
 #include "engine/page_pool.h"
@@ -23,12 +24,11 @@ namespace keju {
 // trie, walked step by step, and finished requests are handed out as they complete.
 class LocalSession : public Session {
  public:
-  LocalSession(Model& model,
+  LocalSession(Decoder& model,
                const Tokenizer& tokenizer,
                const PromptEncoder& encoder,
                const EngineOptions& options,
                int64_t context_length,
-               KvPages& kv,
                RequestSource& source);
   ~LocalSession() override;
   std::optional<Response> next() override;
@@ -75,10 +75,12 @@ class LocalSession : public Session {
   void admit_score(const ScoreRequest& score, int64_t job);
   void admit_rolling(const RollingRequest& rolling, int64_t job);
   void admit_generate(const GenerateRequest& generate, int64_t job);
+  void check_sequence(const Sequence& sequence) const;
   void add_sequence(int64_t regime_key, Sequence sequence, SequenceInfo info);
   bool start_regime();
   void refuse(int64_t job, const std::string& why);
 
+  bool room_for_prompts() const;
   bool prefill_step();
   void decode_step();
   void take_results(const PlannedStep& planned, Rows hidden);
@@ -92,13 +94,12 @@ class LocalSession : public Session {
   void end_generation(Live& live, FinishReason reason);
   void complete(int64_t job);
 
-  Model& model_;
+  Decoder& model_;
   const Tokenizer& tokenizer_;
   const PromptEncoder& encoder_;
   EngineOptions options_;
   int64_t context_length_;
   RequestSource& source_;
-  KvPages& kv_;
   PagePool pool_;
   std::chrono::steady_clock::time_point start_;
 

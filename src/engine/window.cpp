@@ -69,12 +69,25 @@ int64_t LocalSession::admit(Request request) {
   return window_added_;
 }
 
-void LocalSession::add_sequence(int64_t regime_key, Sequence sequence, SequenceInfo info) {
+void LocalSession::check_sequence(const Sequence& sequence) const {
   const auto vocab = static_cast<TokenId>(model_.descriptor().vocab);
   for (const TokenId id : sequence.ids) {
     if (id < 0 || id >= vocab)
       throw fail(Code::kInput, "token id: found {}, need 0 to {}", id, vocab - 1);
   }
+  // A step's own pages stand beside the longest text's.
+  const int64_t longest =
+      (model_.most_pages() - most_step_pages(options_.step_rows)) * kPagePositions;
+  if (model_.most_pages() > 0 && static_cast<int64_t>(sequence.ids.size()) > longest) {
+    throw fail(Code::kInput,
+               "text: found {} tokens, need at most {}: the device's memory has room for no more",
+               sequence.ids.size(),
+               longest);
+  }
+}
+
+void LocalSession::add_sequence(int64_t regime_key, Sequence sequence, SequenceInfo info) {
+  check_sequence(sequence);
   auto at = std::find_if(
       regimes_.begin(), regimes_.end(), [&](const auto& r) { return r->regime == regime_key; });
   if (at == regimes_.end()) {
@@ -129,6 +142,7 @@ void LocalSession::admit_score(const ScoreRequest& score, int64_t id) {
     for (size_t k = 0; k < pair.continuation.size(); ++k) {
       sequence.needs.push_back({prompt - 1 + static_cast<int32_t>(k), pair.continuation[k]});
     }
+    check_sequence(sequence);  // before any of the request's sequences is taken in
     all.emplace_back(std::move(sequence), std::move(info));
   }
   result.continuations.resize(score.continuations.size());

@@ -36,10 +36,17 @@ bool can_join(const MatrixSource& a, const MatrixSource& b) {
 Model::Model(std::shared_ptr<const Checkpoint> checkpoint, Backend& backend)
     : checkpoint_(std::move(checkpoint)), backend_(backend) {}
 
-std::unique_ptr<Model> Model::load(std::shared_ptr<const Checkpoint> checkpoint, Backend& backend) {
+std::unique_ptr<Model> Model::load(std::shared_ptr<const Checkpoint> checkpoint,
+                                   Backend& backend,
+                                   LayerRange range) {
   const Family& family = family_of(*checkpoint);
   std::unique_ptr<Model> model(new Model(checkpoint, backend));
   model->descriptor_ = describe(family, *checkpoint);
+  if (range.last < 0) range.last = model->descriptor_.layers;
+  KEJU_CHECK(
+      range.first >= 0 && range.first < range.last && range.last <= model->descriptor_.layers,
+      "layers out of range");
+  model->range_ = range;
   model->upload(bind(family, model->descriptor_, *checkpoint));
   model->buffers_ = std::make_unique<Buffers>(backend);
   for (const StoredTensor& tensor : checkpoint->tensors()) {
@@ -158,16 +165,21 @@ void Model::upload(ModelSources sources) {
   const auto drop_read_pages = [&] {
     for (const StoredTensor& tensor : checkpoint_->tensors()) checkpoint_->drop_pages(tensor);
   };
-  embedding_ = backend_.make_matrix(sources.embedding);
+  const bool tied = sources.head.parts.empty();
+  if (has_first() || (has_last() && tied)) embedding_ = backend_.make_matrix(sources.embedding);
   drop_read_pages();
-  if (descriptor_.learned_positions) positions_ = backend_.make_matrix(sources.positions);
-  embedding_norm_ = make_norm(std::move(sources.embedding_norm));
-  final_norm_ = make_norm(std::move(sources.final_norm));
-  if (!sources.head.parts.empty()) head_ = backend_.make_matrix(join_rows(sources.head.parts));
-  if (!sources.head.bias.empty()) head_bias_ = backend_.make_vector(sources.head.bias);
+  if (has_first()) {
+    if (descriptor_.learned_positions) positions_ = backend_.make_matrix(sources.positions);
+    embedding_norm_ = make_norm(std::move(sources.embedding_norm));
+  }
+  if (has_last()) {
+    final_norm_ = make_norm(std::move(sources.final_norm));
+    if (!tied) head_ = backend_.make_matrix(join_rows(sources.head.parts));
+    if (!sources.head.bias.empty()) head_bias_ = backend_.make_vector(sources.head.bias);
+  }
   if (descriptor_.alibi)
     alibi_ = backend_.make_vector(alibi_slopes(descriptor_.heads, descriptor_.alibi_max_bias));
-  for (int64_t l = 0; l < descriptor_.layers; ++l) {
+  for (int64_t l = range_.first; l < range_.last; ++l) {
     layers_.push_back(make_layer(std::move(sources.layers[l]), l));
     drop_read_pages();
   }
@@ -175,7 +187,7 @@ void Model::upload(ModelSources sources) {
 }
 
 int64_t Model::resident_bytes() const {
-  int64_t bytes = embedding_->resident_bytes;
+  int64_t bytes = embedding_ != nullptr ? embedding_->resident_bytes : 0;
   if (positions_ != nullptr) bytes += positions_->resident_bytes;
   if (head_ != nullptr) bytes += head_->resident_bytes;
   for (const Layer& layer : layers_) {

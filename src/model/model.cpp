@@ -27,7 +27,7 @@ Model::~Model() = default;
 
 std::unique_ptr<KvPages> Model::make_kv_pages(int64_t pages) {
   KvShape shape;
-  shape.layers = descriptor_.layers;
+  shape.layers = range_.last - range_.first;
   shape.kv_heads = descriptor_.kv_heads;
   shape.k_size = descriptor_.k_size;
   shape.v_size = descriptor_.v_size;
@@ -124,9 +124,9 @@ void Model::project_qkv(
                 v,
                 qkv_spec(layer, index, step.regime, last_position(step)),
                 step.segments,
-                index,
+                kv_layer(index),
                 kv);
-  if (!step.copies.empty()) backend_.copy_pages(kv, index, step.copies);
+  if (!step.copies.empty()) backend_.copy_pages(kv, kv_layer(index), step.copies);
 }
 
 // Multi-head latent attention, expanded to ordinary heads: every key is its head's part of the
@@ -180,9 +180,9 @@ void Model::project_mla(
                 v,
                 qkv_spec(layer, index, step.regime, last_position(step)),
                 step.segments,
-                index,
+                kv_layer(index),
                 kv);
-  if (!step.copies.empty()) backend_.copy_pages(kv, index, step.copies);
+  if (!step.copies.empty()) backend_.copy_pages(kv, kv_layer(index), step.copies);
 }
 
 void Model::attention_block(
@@ -195,7 +195,7 @@ void Model::attention_block(
     project_qkv(layer, index, step, x, kv, q);
   }
   AttentionSpec spec;
-  spec.layer = index;
+  spec.layer = kv_layer(index);
   const double own_scale = d.layer[index].attention_scale;
   spec.scale = static_cast<float>(own_scale > 0 ? own_scale : d.attention_scale);
   spec.softcap = static_cast<float>(d.attention_softcap);
@@ -252,7 +252,7 @@ void Model::mlp_block(const Layer& layer, Rows x, Rows out) {
 
 void Model::layer_block(int64_t index, const Step& step, KvPages& kv) {
   const Descriptor& d = descriptor_;
-  const Layer& layer = layers_[index];
+  const Layer& layer = layers_[kv_layer(index)];
   const auto count = static_cast<int64_t>(step.ids.size());
   const auto scale = static_cast<float>(d.residual_scale);
   const Rows h = buffers_->hidden.rows(count, d.width);
@@ -287,10 +287,15 @@ void Model::layer_block(int64_t index, const Step& step, KvPages& kv) {
   add(layer.mlp_post_norm);
 }
 
-Rows Model::forward(const Step& step, KvPages& kv) {
+// The rows that the first layer of this model reads.
+void Model::begin(const Step& step, std::span<const float> arriving, Rows h) {
   const Descriptor& d = descriptor_;
-  const auto count = static_cast<int64_t>(step.ids.size());
-  const Rows h = buffers_->hidden.rows(count, d.width);
+  if (!has_first()) {
+    KEJU_CHECK(static_cast<int64_t>(arriving.size()) == h.count * h.stride,
+               "a stage takes in as many rows as the one before it returned");
+    backend_.upload(arriving.data(), h.count * h.stride, h.data);
+    return;
+  }
   ops::embed(backend_, *embedding_, step.ids, static_cast<float>(d.embedding_scale), h);
   if (positions_ != nullptr) {
     std::vector<int32_t> positions;
@@ -302,7 +307,14 @@ Rows Model::forward(const Step& step, KvPages& kv) {
     ops::add_rows(backend_, *positions_, positions, h);
   }
   if (embedding_norm_.present) ops::norm(backend_, h, embedding_norm_.spec, h);
-  for (int64_t l = 0; l < d.layers; ++l) layer_block(l, step, kv);
+}
+
+Rows Model::forward(const Step& step, KvPages& kv, std::span<const float> arriving) {
+  const Descriptor& d = descriptor_;
+  const Rows h = buffers_->hidden.rows(static_cast<int64_t>(step.ids.size()), d.width);
+  begin(step, arriving, h);
+  for (int64_t l = range_.first; l < range_.last; ++l) layer_block(l, step, kv);
+  if (!has_last()) return h;
 
   const Rows out = buffers_->needed.rows(static_cast<int64_t>(step.needed.size()), d.width);
   if (out.count == 0) return out;

@@ -29,13 +29,21 @@ struct Step {
   int64_t regime = 0;             // Descriptor::rope_regime of every text in the step
 };
 
-// A decoder on a backend: the one forward pass of all families. Not thread-safe.
+// Layers [first, last) of a decoder: what one of several devices in a row holds.
+struct LayerRange {
+  int64_t first = 0;
+  int64_t last = -1;  // -1: to the end
+};
+
+// A decoder, or a stretch of its layers, on a backend: the one forward pass of all families. Not
+// thread-safe.
 class Model {
  public:
   // Reads the weights of `checkpoint` through `family`'s table onto `backend`, both of which
   // outlive the model. Mapped pages that the backend has copied are dropped from memory.
   static std::unique_ptr<Model> load(std::shared_ptr<const Checkpoint> checkpoint,
-                                     Backend& backend);
+                                     Backend& backend,
+                                     LayerRange range = {});
   ~Model();
 
   const Descriptor& descriptor() const { return descriptor_; }
@@ -43,13 +51,15 @@ class Model {
   int64_t parameters() const { return parameters_; }
   int64_t resident_bytes() const;
 
-  std::unique_ptr<KvPages> make_kv_pages(int64_t pages);
+  std::unique_ptr<KvPages> make_kv_pages(int64_t pages);  // of this model's own layers
 
   // Runs the step; returns the hidden rows of `step.needed` after the final norm, [R, D], in memory
-  // that holds until the next call. Errors: Error(kShape) for a malformed step, Error(kDevice).
-  Rows forward(const Step& step, KvPages& kv);
+  // that holds until the next call; a model without the last layer returns all rows, [T, D]. One
+  // without the first layer takes in what the layers before it returned, [T, D] on the host.
+  // Errors: Error(kShape) for a malformed step, Error(kDevice).
+  Rows forward(const Step& step, KvPages& kv, std::span<const float> arriving = {});
 
-  // Of rows that forward returned.
+  // Of rows that forward returned, on a model with the last layer.
   std::vector<HeadRow> head(Rows hidden, std::span<const std::vector<int32_t>> wanted, int top = 0);
   void logits(Rows hidden, float* host);  // [R, V]
 
@@ -75,6 +85,10 @@ class Model {
   struct Buffers;
 
   Model(std::shared_ptr<const Checkpoint> checkpoint, Backend& backend);
+  bool has_first() const { return range_.first == 0; }
+  bool has_last() const { return range_.last == descriptor_.layers; }
+  int64_t kv_layer(int64_t index) const { return index - range_.first; }
+  void begin(const Step& step, std::span<const float> arriving, Rows h);
   void upload(ModelSources sources);
   ops::Linear make_linear(const LinearSource& source);
   Norm make_norm(NormSource source);
@@ -97,11 +111,12 @@ class Model {
   std::shared_ptr<const Checkpoint> checkpoint_;
   Backend& backend_;
   Descriptor descriptor_;
+  LayerRange range_;
   std::deque<std::vector<float>> owned_rows_;
   std::unique_ptr<Matrix> embedding_, positions_, head_;
   std::unique_ptr<Vector> head_bias_, alibi_, logn_;
   Norm embedding_norm_, final_norm_;
-  std::vector<Layer> layers_;
+  std::vector<Layer> layers_;  // of range_
   std::map<std::pair<int, int64_t>, RopeVectors> ropes_;
   std::unique_ptr<Buffers> buffers_;
   int64_t parameters_ = 0;

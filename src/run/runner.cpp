@@ -303,8 +303,9 @@ RunSummary run_exams(LanguageModel& model, const Exams& exams, const RunOptions&
       summary.resumed = pass.resumed();
       pass.work();
     } catch (const Error& failure) {
-      if (failure.code() != Code::kIo) throw;
-      throw fail(Code::kIo, "{} ({} items of this start are kept)", failure.what(), store.kept());
+      if (failure.code() != Code::kIo && failure.code() != Code::kDevice) throw;
+      throw fail(
+          failure.code(), "{} ({} items of this start are kept)", failure.what(), store.kept());
     }
     store.close();
   }

@@ -52,7 +52,8 @@ std::string check_sandbox(const std::vector<std::unique_ptr<Exam>>& exams);
 // synchronous=FULL). An existing folder with the same fingerprint (run.json) is resumed: finished
 // items are not computed again, failed ones are. Another fingerprint is Error(kUsage) that names
 // the first differing field with both values. Writes results.json at the end of every orderly run,
-// complete or not. A full disk is Error(kIo); finished items stay.
+// complete or not. A full disk is Error(kIo), a device that fails Error(kDevice); finished items
+// stay, and the message counts them.
 RunSummary run_exams(LanguageModel& model,
                      const std::vector<std::unique_ptr<Exam>>& exams,
                      const RunOptions& options);

@@ -11,65 +11,16 @@
 namespace keju {
 namespace {
 
-// Pages that remember tokens instead of keys; only growth is ever asked of the backend.
-class TokenPages : public KvPages {
+// Pages that remember tokens instead of keys.
+class TokenPages : public PageStore {
  public:
-  explicit TokenPages(int64_t count) {
-    pages = count;
-    page_bytes = 1;
-    tokens.assign(count, std::vector<int32_t>(kPagePositions, -1));
+  explicit TokenPages(int64_t count) { grow(count); }
+  int64_t pages() const override { return static_cast<int64_t>(tokens.size()); }
+  int64_t page_bytes() const override { return 1; }
+  void grow(int64_t pages) override {
+    tokens.resize(static_cast<size_t>(pages), std::vector<int32_t>(kPagePositions, -1));
   }
   std::vector<std::vector<int32_t>> tokens;
-};
-
-class PageBackend : public Backend {
- public:
-  BackendFacts facts() const override { return {}; }
-  void grow_kv_pages(KvPages& kv, int64_t pages) override {
-    kv.pages = pages;
-    static_cast<TokenPages&>(kv).tokens.resize(pages, std::vector<int32_t>(kPagePositions, -1));
-  }
-  std::unique_ptr<Matrix> make_matrix(const MatrixSource&) override { return nullptr; }
-  std::unique_ptr<Vector> make_vector(std::span<const float>) override { return nullptr; }
-  std::unique_ptr<KvPages> make_kv_pages(const KvShape&, int64_t) override { return nullptr; }
-  void copy_pages(KvPages&, int64_t, std::span<const PageCopy>) override {}
-  float* allocate(int64_t) override { return nullptr; }
-  void release(float*) override {}
-  void download(const float*, int64_t, float*) override {}
-  void upload(const float*, int64_t, float*) override {}
-  void embed(const Matrix&, std::span<const int32_t>, float, Rows) override {}
-  void add_rows(const Matrix&, std::span<const int32_t>, Rows) override {}
-  void norm(Rows, const NormSpec&, Rows) override {}
-  void add(Rows, Rows, float) override {}
-  void linear(Rows, const Matrix&, const Vector*, bool, Rows) override {}
-  void qkv_post(Heads,
-                Heads,
-                Heads,
-                Heads,
-                const QkvSpec&,
-                std::span<const Segment>,
-                int64_t,
-                KvPages&) override {}
-  void attention(
-      Heads, const KvPages&, const AttentionSpec&, std::span<const Segment>, Rows) override {}
-  void glu(Rows, const GluSpec&, Rows) override {}
-  void activate(Rows, Activation) override {}
-  void route(Rows, const RouteSpec&, std::span<int32_t>, std::span<float>) override {}
-  void experts(Rows,
-               std::span<const int32_t>,
-               std::span<const float>,
-               const ExpertWeights&,
-               const GluSpec&,
-               Rows) override {}
-  void sigmoid_scale(Rows, Rows) override {}
-  void gather(Rows, std::span<const int32_t>, Rows) override {}
-  std::vector<HeadRow> head(Rows,
-                            const Matrix&,
-                            const HeadSpec&,
-                            std::span<const std::vector<int32_t>>) override {
-    return {};
-  }
-  void logits(Rows, const Matrix&, const HeadSpec&, float*) override {}
 };
 
 // What a forward pass does to the pages, on tokens.
@@ -115,9 +66,8 @@ TEST(Planner, EveryRowFindsItsOwnPathAndEveryNeedIsServedOnce) {
     const std::vector<Sequence> sequences = random_sequences(random);
     const Trie trie(sequences);
     for (const int64_t step_rows : {1, 17, 64, 100, 512}) {
-      PageBackend backend;
       TokenPages kv(2);
-      PagePool pool(backend, kv);
+      PagePool pool(kv);
       int64_t rows = 0, served = 0, wanted = 0;
       std::vector<std::pair<int32_t, PathState>> kept;
       for (const Sequence& s : sequences) wanted += static_cast<int64_t>(s.needs.size());

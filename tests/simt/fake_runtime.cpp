@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: MIT
 #include "tests/simt/fake_runtime.h"
 
-#include <cmath>
+#include <sys/mman.h>
+
+#include <algorithm>
+#include <cstdlib>
 #include <cstring>
 #include <new>
+#include <utility>
 
 #include "base/error.h"
 
@@ -11,6 +15,7 @@ namespace keju::cuda {
 namespace {
 
 constexpr std::align_val_t kAlign{256};
+constexpr size_t kArena = size_t{1} << 33;  // of addresses; what is not touched costs nothing
 
 float value_at(DType type, const void* data, int64_t i) {
   switch (type) {
@@ -25,29 +30,77 @@ float value_at(DType type, const void* data, int64_t i) {
 
 }  // namespace
 
+class FakeRuntime::Touch {
+ public:
+  explicit Touch(FakeRuntime& runtime) : runtime_(runtime), was_open_(runtime.open_) {
+    runtime_.open(true);
+  }
+  ~Touch() { runtime_.open(was_open_); }
+  Touch(const Touch&) = delete;
+  Touch& operator=(const Touch&) = delete;
+
+ private:
+  FakeRuntime& runtime_;
+  bool was_open_;
+};
+
 FakeRuntime::FakeRuntime(Settings settings, std::shared_ptr<Record> record)
-    : settings_(std::move(settings)), record_(std::move(record)) {}
+    : settings_(std::move(settings)), record_(std::move(record)) {
+  if (!settings_.guarded) return;
+  void* const arena =
+      mmap(nullptr, kArena, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (arena == MAP_FAILED) throw std::bad_alloc();
+  arena_ = static_cast<std::byte*>(arena);
+}
 
 FakeRuntime::~FakeRuntime() {
-  for (const auto& [memory, bytes] : device_) ::operator delete(memory, kAlign);
+  if (arena_ != nullptr) {
+    munmap(arena_, kArena);
+  } else {
+    for (const auto& [memory, bytes] : device_) ::operator delete(memory, kAlign);
+  }
   for (const auto& [memory, bytes] : pinned_) ::operator delete(memory, kAlign);
+}
+
+void FakeRuntime::open(bool yes) noexcept {
+  if (arena_ == nullptr || open_ == yes) return;
+  const size_t used = (static_cast<size_t>(arena_used_) + 4095) / 4096 * 4096;
+  if (used > 0) mprotect(arena_, used, yes ? PROT_READ | PROT_WRITE : PROT_NONE);
+  open_ = yes;
 }
 
 void FakeRuntime::call(const std::string& kind) {
   const int64_t now = ++record_->calls[kind];
-  const auto it = settings_.fail_at.find(kind);
-  if (it != settings_.fail_at.end() && it->second == now) {
-    throw fail(Code::kDevice, "cuda: {}: injected failure of call {}", kind, now);
+  const int64_t all = ++record_->all_calls;
+  if (settings_.lost_at > 0 && all >= settings_.lost_at) {
+    throw fail(Code::kDevice,
+               "cuda: {}: device {} lost at call {}, injected",
+               kind,
+               settings_.index,
+               settings_.lost_at);
   }
+  const auto it = settings_.fail_at.find(kind);
+  if (it != settings_.fail_at.end() && it->second == now)
+    throw fail(Code::kDevice, "cuda: {}: injected failure of call {}", kind, now);
 }
 
 DeviceFacts FakeRuntime::facts() {
-  return {"interpreted card",
+  call("facts");
+  return {"interpreted card " + std::to_string(settings_.index),
           settings_.major,
           0,
           settings_.total_bytes,
           settings_.total_bytes - record_->bytes_now,
           "interpreter"};
+}
+
+void* FakeRuntime::fresh_device(int64_t bytes) {
+  if (arena_ == nullptr) return ::operator new(static_cast<size_t>(bytes), kAlign);
+  open(false);
+  std::byte* const memory = arena_ + arena_used_;
+  arena_used_ += (bytes + 255) / 256 * 256;
+  if (static_cast<size_t>(arena_used_) > kArena) throw std::bad_alloc();
+  return memory;
 }
 
 void* FakeRuntime::allocate(int64_t bytes) {
@@ -59,8 +112,13 @@ void* FakeRuntime::allocate(int64_t bytes) {
                settings_.total_bytes,
                bytes);
   }
-  void* memory = ::operator new(static_cast<size_t>(bytes), kAlign);
-  std::memset(memory, 0xFF, static_cast<size_t>(bytes));
+  const bool was_open = open_;
+  void* const memory = fresh_device(bytes);
+  {
+    const Touch touch(*this);
+    std::memset(memory, 0xFF, static_cast<size_t>(bytes));
+  }
+  open(was_open);
   device_[memory] = bytes;
   record_->bytes_now += bytes;
   record_->bytes_most = std::max(record_->bytes_most, record_->bytes_now);
@@ -73,11 +131,11 @@ void FakeRuntime::release(void* memory) noexcept {
   perform(queue_.size());                 // freeing waits for the card
   record_->bytes_now -= it->second;
   device_.erase(it);
-  ::operator delete(memory, kAlign);
+  if (arena_ == nullptr) ::operator delete(memory, kAlign);
 }
 
 void* FakeRuntime::allocate_pinned(int64_t bytes) {
-  call("allocate");
+  call("pinned");
   void* memory = ::operator new(static_cast<size_t>(bytes), kAlign);
   pinned_[memory] = bytes;
   record_->pinned_now += bytes;
@@ -96,6 +154,7 @@ void FakeRuntime::release_pinned(void* memory) noexcept {
 void FakeRuntime::copy_to_device(void* device, const void* pinned, int64_t bytes, Stream stream) {
   call("copy");
   if (stream == Stream::kCompute) {
+    const Touch touch(*this);
     std::memcpy(device, pinned, static_cast<size_t>(bytes));
   } else {
     queue_.push_back({device, pinned, bytes});
@@ -103,6 +162,7 @@ void FakeRuntime::copy_to_device(void* device, const void* pinned, int64_t bytes
 }
 
 void FakeRuntime::perform(size_t count) {
+  const Touch touch(*this);
   for (size_t i = 0; i < count; ++i)
     std::memcpy(queue_[i].to, queue_[i].from, static_cast<size_t>(queue_[i].bytes));
   queue_.erase(queue_.begin(), queue_.begin() + static_cast<int64_t>(count));
@@ -111,14 +171,18 @@ void FakeRuntime::perform(size_t count) {
 
 void FakeRuntime::copy_to_host(void* host, const void* device, int64_t bytes) {
   call("copy");
+  const Touch touch(*this);
   std::memcpy(host, device, static_cast<size_t>(bytes));
 }
 
 void FakeRuntime::set_zero(void* device, int64_t bytes) {
+  call("zero");
+  const Touch touch(*this);
   std::memset(device, 0, static_cast<size_t>(bytes));
 }
 
 Event FakeRuntime::record(Stream stream) {
+  call("event");
   const int64_t before =
       stream == Stream::kCopy ? performed_ + static_cast<int64_t>(queue_.size()) : 0;
   events_[next_event_] = before;
@@ -126,6 +190,7 @@ Event FakeRuntime::record(Stream stream) {
 }
 
 void FakeRuntime::wait_for(Event event) {
+  call("wait");
   const int64_t before = events_.at(event);
   if (before > performed_) perform(static_cast<size_t>(before - performed_));
 }
@@ -136,24 +201,38 @@ void FakeRuntime::make_wait(Stream stream, Event event) {
 
 void FakeRuntime::drop(Event event) noexcept { events_.erase(event); }
 
-void FakeRuntime::check(const char* kernel) {
-  ++record_->kernels[kernel];
-  call("check");
+void* FakeRuntime::stream() {
+  open(true);
+  return nullptr;
 }
 
+void FakeRuntime::check(const char* kernel) {
+  open(false);
+  ++record_->kernels[kernel];
+  call("launch");
+}
+
+// Over k ascending for each output; rows side by side so that a compiler can take them together.
 void FakeRuntime::gemm(const GemmCall& call_) {
   call("gemm");
-  std::vector<float> row(static_cast<size_t>(call_.k));
-  for (int64_t n = 0; n < call_.n; ++n) {
+  const Touch touch(*this);
+  const auto rows = static_cast<size_t>(call_.m);
+  std::vector<float> columns(rows * static_cast<size_t>(call_.k));
+  for (int64_t m = 0; m < call_.m; ++m) {
     for (int64_t k = 0; k < call_.k; ++k)
-      row[static_cast<size_t>(k)] = value_at(call_.type, call_.w, n * call_.k + k);
+      columns[static_cast<size_t>(k) * rows + static_cast<size_t>(m)] =
+          value_at(call_.type, call_.x, m * call_.x_stride + k);
+  }
+  std::vector<float> sums(rows);
+  for (int64_t n = 0; n < call_.n; ++n) {
+    std::fill(sums.begin(), sums.end(), 0.0f);
+    for (int64_t k = 0; k < call_.k; ++k) {
+      const float weight = value_at(call_.type, call_.w, n * call_.k + k);
+      const float* const column = &columns[static_cast<size_t>(k) * rows];
+      for (size_t m = 0; m < rows; ++m) sums[m] += column[m] * weight;
+    }
     for (int64_t m = 0; m < call_.m; ++m) {
-      float sum = 0;
-      for (int64_t k = 0; k < call_.k; ++k) {
-        sum = std::fma(value_at(call_.type, call_.x, m * call_.x_stride + k),
-                       row[static_cast<size_t>(k)],
-                       sum);
-      }
+      float sum = sums[static_cast<size_t>(m)];
       if (call_.bias != nullptr) sum += call_.bias[n];
       float& out = call_.out[m * call_.out_stride + n];
       out = call_.accumulate ? out + sum : sum;

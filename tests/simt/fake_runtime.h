@@ -18,8 +18,14 @@ class FakeRuntime : public Runtime {
   struct Settings {
     int64_t total_bytes = int64_t{1} << 34;
     int major = 9;
-    // Calls by kind ("allocate", "copy", "check", "gemm") that fail, counted from 1; 0: never.
+    int index = 0;  // which of several cards
+    // Calls by kind that fail, counted from 1; 0: never. Kinds: "facts", "allocate", "pinned",
+    // "copy", "zero", "event", "wait", "launch", "gemm".
     std::map<std::string, int64_t> fail_at;
+    int64_t lost_at = 0;  // from this call of any kind on, all fail; 0: never
+    // Device memory can be touched by launches, copies and products of this card alone: anything
+    // else dies of it. Costs a system call each, and memory is not used again.
+    bool guarded = false;
   };
   // What tests read afterwards; outlives the runtime.
   struct Record {
@@ -27,6 +33,7 @@ class FakeRuntime : public Runtime {
     int64_t bytes_most = 0;
     int64_t pinned_now = 0;
     int64_t pinned_most = 0;
+    int64_t all_calls = 0;
     std::map<std::string, int64_t> calls;    // by kind
     std::map<std::string, int64_t> kernels;  // by the name given to check()
   };
@@ -46,7 +53,7 @@ class FakeRuntime : public Runtime {
   void wait_for(Event event) override;
   void make_wait(Stream stream, Event event) override;
   void drop(Event event) noexcept override;
-  void* stream() override { return nullptr; }
+  void* stream() override;
   void check(const char* kernel) override;
   void gemm(const GemmCall& call) override;
 
@@ -56,8 +63,11 @@ class FakeRuntime : public Runtime {
     const void* from;
     int64_t bytes;
   };
+  class Touch;  // device memory is open while one lives
   void call(const std::string& kind);
   void perform(size_t count);  // of the copy stream's oldest
+  void open(bool yes) noexcept;
+  void* fresh_device(int64_t bytes);
 
   Settings settings_;
   std::shared_ptr<Record> record_;
@@ -67,6 +77,9 @@ class FakeRuntime : public Runtime {
   int64_t performed_ = 0;            // copies taken out of the queue so far
   std::map<Event, int64_t> events_;  // how many copies stood before it
   Event next_event_ = 0;
+  std::byte* arena_ = nullptr;  // of guarded memory
+  int64_t arena_used_ = 0;
+  bool open_ = false;
 };
 
 }  // namespace keju::cuda

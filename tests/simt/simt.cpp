@@ -9,6 +9,7 @@
 #include <boost/context/detail/fcontext.hpp>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <new>
 #include <vector>
 
@@ -343,6 +344,9 @@ void set_order(Order order, uint64_t seed) {
 }
 
 void run(const Shape& shape, void (*body)(const void*), const void* closure) {
+  // Cards of several threads take turns; a launch inside a launch is its own thread's and is told.
+  static std::recursive_mutex turn;
+  const std::lock_guard<std::recursive_mutex> lock(turn);
   if (machine.busy) throw Fault("launch: found a launch inside a launch");
   if (shape.block <= 0 || shape.block > 1024 || shape.block % kWarp != 0) {
     throw Fault("launch: found " + std::to_string(shape.block) +

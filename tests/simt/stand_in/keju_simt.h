@@ -16,7 +16,7 @@
 // AddressSanitizer (bounds: every shared array is an allocation of its own) or by ThreadSanitizer
 // (unordered accesses), or shows as NaN (uninitialised shared memory is filled with 0xFF).
 //
-// One launch at a time in a process; not thread-safe.
+// One launch at a time in a process: threads take turns.
 namespace keju::simt {
 
 // A kernel broke a rule of the language. The message names the rule and the threads.

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+
+#include "kernels/cuda/index.h"
+#include "kernels/cuda/kernels.h"
+
+// How much scratch each op of the CUDA backend takes, in one place: the backend asks for it, and
+// the plan made before loading counts it.
+namespace keju::cuda {
+
+inline constexpr int64_t kHeadRows = 1024;     // rows whose logits stand on the card at a time …
+inline constexpr int64_t kHeadColumns = 8192;  // … and columns, a multiple of the tile's
+inline constexpr int64_t kLogitBytes = int64_t{64} << 20;
+// Stored weights are expanded to float32 so many bytes at a time.
+inline constexpr int64_t kExpandBytes = int64_t{64} << 20;
+
+// Lists that travel with a step (ids, rows, logits to pick): bytes for each of its rows, amply.
+inline constexpr int64_t kListBytes = 512;
+
+// Elements from one row of rounded activations to the next: each starts at a multiple of 16 bytes.
+inline int64_t rounded_stride(int64_t cols) { return (cols + 7) / 8 * 8; }
+
+// Rows of a matrix that are expanded together.
+inline int64_t expand_rows(int64_t rows, int64_t cols) {
+  return std::clamp<int64_t>(
+      kExpandBytes / 4 / std::max<int64_t>(cols, 1), 1, std::max<int64_t>(rows, 1));
+}
+
+inline int64_t head_tiles_of(int64_t vocab) {
+  return (vocab + kHeadTileColumns - 1) / kHeadTileColumns;
+}
+// Bytes of a row's reduced tiles.
+inline int64_t head_row_bytes(int64_t vocab, int top) {
+  return head_tiles_of(vocab) * static_cast<int64_t>(sizeof(HeadTile) + top * sizeof(HeadBest));
+}
+// Rows whose whole logits stand on the card at a time.
+inline int64_t logit_rows(int64_t vocab) {
+  return std::max<int64_t>(1, kLogitBytes / (4 * std::max<int64_t>(vocab, 1)));
+}
+
+// Floats of a (row, chosen expert): its input, its gate and up, its product, its result.
+inline int64_t expert_floats(int64_t width, int64_t inner, int64_t out) {
+  return width + 3 * inner + out;
+}
+
+}  // namespace keju::cuda
