@@ -60,7 +60,7 @@ class PendingItems : public RequestSource {
       ExamItem item = exam->item(index);
       std::optional<std::vector<std::string>> answers = answers_before(*exam, index);
       if (!answers) continue;  // an earlier turn failed: this one stays unfinished
-      item.answers = std::move(*answers);
+      if (exam->turns() > 1) item.answers = std::move(*answers);
       std::vector<Request> requests = make_requests(*exam, std::move(item));
       Request request = std::move(requests.at(part_));
       request.id = static_cast<uint64_t>(next_) * kParts + part_;
@@ -212,7 +212,7 @@ class Pass {
       if (!response) continue;
       StoredItem item = stored_item(*exam, index, std::move(*response));
       item.session = record_.id;
-      if (!item.turns.empty()) item.answers = source_.answers_before(*exam, index).value();
+      if (exam->turns() > 1) item.answers = source_.answers_before(*exam, index).value();
       store_.put(item);
       ++record_.items;
       note();

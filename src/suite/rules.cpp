@@ -27,6 +27,7 @@ const std::vector<std::string>& extract_rules() {
       "last_number",
       "number_after_answer",
       "opencompass_last_number",
+      "opencompass_option",
       "raw_text",
       "refusal",
       "whole_text",
