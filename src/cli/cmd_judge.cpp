@@ -16,6 +16,7 @@
 #include "cli/talk.h"
 #include "run/export.h"
 #include "run/judging.h"
+#include "run/manifest.h"
 #include "run/rescore.h"
 #include "run/results.h"
 #include "run/store.h"
@@ -66,7 +67,7 @@ int finish(const Options& options,
     write_json_line({{"run", options.out}, {"digest", summary.digest}, {"exams", records}});
   } else {
     fmt::print("{}run {}\ndigest {}\n",
-               scores_text(read_results(options.out)),
+               scores_text(read_results(options.out), read_manifest(options.out)),
                options.out,
                summary.digest);
   }

@@ -13,6 +13,7 @@
 #include "cli/open_model.h"
 #include "cli/scores.h"
 #include "cli/talk.h"
+#include "run/manifest.h"
 #include "run/request.h"
 #include "run/results.h"
 #include "run/runner.h"
@@ -149,7 +150,7 @@ int run_command(const RunCommand& command) {
     write_json_line(out);
   } else {
     fmt::print("{}run {}: {} items: {} scored, {} unscored, {} failed{}\ndigest {}\nresults {}\n",
-               scores_text(read_results(options.out)),
+               scores_text(read_results(options.out), read_manifest(options.out)),
                options.out.string(),
                summary.total,
                summary.scored,
