@@ -96,6 +96,7 @@ std::string extract_rule(const Yaml& node) {
 }
 
 std::string compare_rule(const Yaml& node) {
+  if (label_rule(node.text()).has_value()) return node.text();
   const std::optional<ExactMatch> exact = exact_match_rule(node.text());
   if (!exact.has_value()) return rule(node, "compare", compare_rules());
   for (const std::string& pattern : exact->ignore) Pattern(pattern, node.at());
