@@ -8,8 +8,8 @@
 #include "cli/command.h"
 #include "cli/jsonl.h"
 #include "cli/scores.h"
-#include "run/rescore.h"
 #include "run/manifest.h"
+#include "run/rescore.h"
 #include "run/results.h"
 
 namespace keju {
