@@ -12,6 +12,7 @@
 #include "run/results.h"
 #include "run/run_lock.h"
 #include "run/store.h"
+#include "run/verdict_log.h"
 #include "run/workers.h"
 #include "score/code_tests.h"
 #include "score/outcome.h"
@@ -218,6 +219,7 @@ Rescored rescored(StoredItem item, const ChildManifest& child, const RescoreOpti
 void check_out(const std::filesystem::path& out) {
   std::error_code error;
   if (!std::filesystem::exists(out, error) || std::filesystem::is_empty(out, error)) return;
+  if (clear_to_verdicts(out)) return;
   throw fail(Code::kUsage, "{}: found a folder with files in it, need a new one", out.string());
 }
 
