@@ -14,6 +14,7 @@ import hashlib
 import json
 import pathlib
 import random
+import re
 import sys
 
 DATA = pathlib.Path(sys.argv[1])
@@ -33,12 +34,26 @@ def sha(text):
     return hashlib.sha256(text.encode("utf-8")).hexdigest()
 
 
-def put(suite, protocol, subject, prompt, continuations=None, answer=None, gold=None):
+def put(suite, protocol, subject, prompt, continuations=None, answer=None, gold=None, chat=None):
     print(json.dumps({"suite": suite, "protocol": protocol, "subject": subject,
                       "characters": len(prompt), "prompt_sha256": sha(prompt),
                       "continuations": continuations,
-                      "answer_sha256": None if answer is None else sha(answer), "gold": gold},
+                      "answer_sha256": None if answer is None else sha(answer), "gold": gold,
+                      "chat_sha256": None if chat is None else sha(compact(chat))},
                      ensure_ascii=False))
+
+
+def compact(value):
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def put_chat(suite, protocol, subject, answer, *messages):
+    """A chat: messages of [role, text]. Its prompt, where worked examples are turns, is all that users
+    and assistants say before the item is answered."""
+    said = [text for role, text in messages if role != "system"]
+    if messages[-1][0] == "assistant":  # the beginning of the answer
+        said.pop()
+    put(suite, protocol, subject, "\n\n".join(said), answer=answer, chat=[list(m) for m in messages])
 
 
 LETTERS = ["A", "B", "C", "D"]
@@ -82,7 +97,13 @@ def ceval():
     generate("official-cot", head + "".join(
         block(d) + think + d["explanation"] + f"\n所以答案是{d['answer']}。\n\n" for d in dev)
         + block(row) + think + "1. ")
-    generate("qwen-chat0", row["question"] + "\n" + block(row)[len(row["question"]):])
+    put_chat("ceval", "qwen-chat0", subject, row["answer"],
+             ("user", row["question"] + "\n" + block(row)[len(row["question"]):]))
+    line = f"以下是中国关于{subject}考试的单项选择题，请选出其中的正确答案。"
+    turns = [("system", "你是一个中文人工智能助手，" + line)]
+    for i, d in enumerate(dev):
+        turns += [("user", (line + "\n\n" if i == 0 else "") + block(d) + "\n答案："), ("assistant", d["answer"])]
+    put_chat("ceval", "chatgpt", subject, row["answer"], *turns, ("user", block(row) + "\n答案："))
     generate("oc-0shot-bd40ef", one + block(row) + "\n让我们一步一步思考。答案: ")
 
     def listed(r):
@@ -141,7 +162,24 @@ def gsm8k():
     asked = f"Question: {row['question']}\nAnswer:"
     put("gsm8k", "official", "gsm8k", shots(train[:8]) + asked, answer=answer)
     put("gsm8k", "lm-eval", "gsm8k", shots(random.Random(1234).sample(train, 5)) + asked, answer=answer)
-    put("gsm8k", "qwen-chat0", "gsm8k", f"Question: {row['question']}\nLet's think step by step", answer=answer)
+    put_chat("gsm8k", "qwen-chat0", "gsm8k", answer,
+             ("user", f"Question: {row['question']}\nLet's think step by step"))
+    # The four examples of OpenCompass and Qwen are rows of the training set with their marks of
+    # calculations taken out and the last line in words.
+    four = [(train[i]["question"], re.sub("#### (.*)$", r"The answer is \1",
+                                          re.sub("<<[^>]*>>", "", train[i]["answer"])))
+            for i in (7364, 1708, 669, 6724)]
+
+    def step(question):
+        return f"Question: {question}\nLet's think step by step"
+    turns = []
+    for question, reasons in four:
+        turns += [("user", step(question) + "\nAnswer:"), ("assistant", reasons + "\n")]
+    put_chat("gsm8k", "oc-1d7fe4", "gsm8k", answer, *turns, ("user", step(row["question"]) + "\nAnswer:"))
+    put("gsm8k", "opencompass", "gsm8k", "".join(f"{step(q)}\nAnswer:\n{r}\n\n" for q, r in four)
+        + step(row["question"]) + "\nAnswer:", answer=answer)
+    put_chat("gsm8k", "qwen-chat", "gsm8k", answer,
+             ("user", "".join(f"{step(q)}\n{r}\n\n" for q, r in four) + step(row["question"])))
     put("gsm8k", "original", "gsm8k", row["question"], answer=answer)
     put("gsm8k", "oc-0shot-v2", "gsm8k", row["question"] + "\nPlease reason step by step, and put your "
         "final answer within \\boxed{}.", answer=answer)
@@ -243,6 +281,11 @@ def humaneval():
             ("opencompass", "Read the following function signature and docstring, and fully implement the function "
              "described. Your response should only contain the code for this function.\n")):
         put("humaneval", protocol, "humaneval", before + prompt)
+    fence = "```"
+    put_chat("humaneval", "lm-eval-instruct", "humaneval", None,
+             ("user", "Write a solution to the following problem and make sure that it passes the tests:\n"
+              f"{fence}python\n{prompt}\n{fence}\n"),
+             ("assistant", f"Here is the completed function:\n{fence}python\n{prompt}\n"))
 
 
 def chinese_simpleqa():

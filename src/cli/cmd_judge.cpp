@@ -10,16 +10,19 @@
 
 #include "base/error.h"
 #include "cli/command.h"
+#include "cli/interrupt.h"
 #include "cli/jsonl.h"
 #include "cli/open_model.h"
 #include "cli/scores.h"
 #include "cli/talk.h"
 #include "run/export.h"
 #include "run/judging.h"
+#include "run/manifest.h"
 #include "run/rescore.h"
 #include "run/results.h"
 #include "run/store.h"
 #include "run/table_file.h"
+#include "run/verdict_log.h"
 #include "score/agreement.h"
 
 namespace keju {
@@ -66,7 +69,7 @@ int finish(const Options& options,
     write_json_line({{"run", options.out}, {"digest", summary.digest}, {"exams", records}});
   } else {
     fmt::print("{}run {}\ndigest {}\n",
-               scores_text(read_results(options.out)),
+               scores_text(read_results(options.out), read_manifest(options.out)),
                options.out,
                summary.digest);
   }
@@ -79,6 +82,7 @@ int judge_run(const Options& options) {
   AskOptions ask;
   ask.chat = !options.plain;
   ask.temperature = options.temperature;
+  ask.cancel = cancel_on_signal();
   ask.progress = [](int64_t done, int64_t total) {
     talk_progress(fmt::format("judge  {}/{} verdicts", done, total), done == total);
   };
@@ -89,13 +93,26 @@ int judge_run(const Options& options) {
                "--chat-template, or use --plain",
                options.model.model);
   }
-  const JudgeAnswers answers = ask_judge(*opened.model, sheet, ask);
   const Judge judge{facts.name,
                     facts.weights_digest,
                     {{"numeric_mode", facts.numeric_mode},
                      {"template_hash", facts.template_hash},
                      {"chat", ask.chat},
                      {"temperature", options.votes > 1 ? options.temperature : 0.0}}};
+  JudgeAnswers answers;
+  {
+    VerdictLog log(options.out, sheet, judge);
+    ask.known = log.found();
+    ask.keep = [&](const JudgeTask& task, const std::string& verdict) { log.add(task, verdict); };
+    answers = ask_judge(*opened.model, sheet, ask);
+    log.sync();
+  }
+  if (ask.cancel->load()) {
+    talk(fmt::format("keju: {} of {} verdicts; the same command goes on where it stopped",
+                     answers.size(),
+                     sheet.tasks.size()));
+    return 3;
+  }
   return finish(options, sheet, answers, judge);
 }
 

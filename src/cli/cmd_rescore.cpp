@@ -8,6 +8,7 @@
 #include "cli/command.h"
 #include "cli/jsonl.h"
 #include "cli/scores.h"
+#include "run/manifest.h"
 #include "run/rescore.h"
 #include "run/results.h"
 
@@ -58,7 +59,7 @@ int rescore_command(const Options& options) {
                  summary.errata_found,
                  summary.errata_listed);
     }
-    fmt::print("{}", scores_text(read_results(options.out)));
+    fmt::print("{}", scores_text(read_results(options.out), read_manifest(options.out)));
     fmt::print("parent {}\ndigest {}\n", summary.parent_digest, summary.digest);
   }
   return summary.complete ? 0 : 3;

@@ -13,6 +13,7 @@
 #include "cli/open_model.h"
 #include "cli/scores.h"
 #include "cli/talk.h"
+#include "run/manifest.h"
 #include "run/request.h"
 #include "run/results.h"
 #include "run/runner.h"
@@ -57,7 +58,7 @@ class AllItems : public RequestSource {
     }
     if (exam_ == exams_.size()) return std::nullopt;
     ExamItem item = exams_[exam_]->item(item_);
-    item.answers.resize(item.turns.empty() ? 0 : item.turns.size() - 1);  // not yet known
+    item.answers.resize(item.turns.empty() ? 0 : item.turns.size() - 1);  // the model's: unknown
     std::vector<Request> requests = make_requests(*exams_[exam_], std::move(item));
     Request request = std::move(requests.at(part_));
     if (++part_ == requests.size()) {
@@ -129,6 +130,7 @@ int run_command(const RunCommand& command) {
   RunOptions options;
   options.model_name = command.name;
   options.load_s = opened.load_s;
+  options.threads = command.model.threads;
   options.out = command.out.empty() ? std::filesystem::path("keju-out") / opened.model->facts().name
                                     : std::filesystem::path(command.out);
   options.cancel = cancel_on_signal();
@@ -149,7 +151,7 @@ int run_command(const RunCommand& command) {
     write_json_line(out);
   } else {
     fmt::print("{}run {}: {} items: {} scored, {} unscored, {} failed{}\ndigest {}\nresults {}\n",
-               scores_text(read_results(options.out)),
+               scores_text(read_results(options.out), read_manifest(options.out)),
                options.out.string(),
                summary.total,
                summary.scored,

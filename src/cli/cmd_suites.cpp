@@ -13,6 +13,7 @@
 #include "cli/jsonl.h"
 #include "cli/open_model.h"
 #include "cli/variant_changes.h"
+#include "run/manifest.h"
 #include "suite/lint.h"
 #include "suite/new_suite.h"
 #include "suite/open_data.h"
@@ -26,7 +27,8 @@ int list_suites(bool json) {
   for (const std::string& suite : suite_names()) {
     for (const std::string& part : expand_suite(suite)) {
       for (const Protocol& p : suite_protocols(part)) {
-        all.push_back({{"suite", part}, {"protocol", p.id}, {"about", p.about}});
+        all.push_back(
+            {{"suite", part}, {"protocol", p.id}, {"task", name(p.task)}, {"about", p.about}});
         if (!json) fmt::print("{:<18} {:<28} {}\n", part, p.id, p.about);
       }
     }
@@ -53,6 +55,20 @@ void show_variants(const std::string& suite, const Exam& exam) {
   }
 }
 
+// The prompt, or the turns of a chat: the template that joins them is the model's.
+std::string item_text(const Protocol& protocol, const ExamItem& item) {
+  if (!protocol.generate.chat || protocol.task != Task::kGenerate) return item.prompt;
+  std::string text;
+  if (!item.system.empty()) text += "[system]\n" + item.system + "\n";
+  const std::vector<std::string> alone = {item.prompt};
+  const std::vector<std::string>& turns = item.turns.empty() ? alone : item.turns;
+  for (size_t i = 0; i < turns.size(); ++i) {
+    text += "[user]\n" + turns[i] + "\n[assistant]\n";
+    if (i < item.answers.size()) text += item.answers[i] + "\n";
+  }
+  return text + item.prefill;
+}
+
 // The first item as the model will see it, with its ids where a tokenizer is given.
 int show_suite(const Show& options) {
   const std::shared_ptr<const Tokenizer> tokenizer =
@@ -72,6 +88,10 @@ int show_suite(const Show& options) {
              {"chance", exam->chance()},
              {"first_item", item.id},
              {"prompt", item.prompt},
+             {"system", item.system},
+             {"turns", item.turns},
+             {"answers", item.answers},
+             {"prefill", item.prefill},
              {"continuations", item.continuations},
              {"gold", item.gold},
              {"answer", item.answer}};
@@ -96,7 +116,7 @@ int show_suite(const Show& options) {
         exam->size(),
         exam->chance(),
         item.id,
-        item.prompt);
+        item_text(exam->protocol(), item));
     for (const std::string& c : item.continuations) fmt::print("option {}\n", Json(c).dump());
     if (tokenizer != nullptr)
       fmt::print("prompt ids {}\noption ids {}\n",

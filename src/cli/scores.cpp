@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 
 namespace keju {
 namespace {
@@ -35,7 +36,19 @@ std::string threshold_line(const Json& t) {
                      verdict);
 }
 
-std::string exam_lines(const Json& exam, size_t width) {
+// What --limit left of the items: a score of a part is none of the whole.
+std::string limit_words(const Json& exam) {
+  if (!exam.contains("limit") || !exam["limit"].is_number()) return "";
+  std::string text =
+      fmt::format(", LIMITED to the first {} of each subject", exam["limit"].get<int64_t>());
+  if (exam.contains("items_unlimited")) {
+    text += fmt::format(
+        ": {} of {} items", exam["items"].get<int64_t>(), exam["items_unlimited"].get<int64_t>());
+  }
+  return text;
+}
+
+std::string exam_lines(const Json& exam, const std::string& limited, size_t width) {
   const bool bits = exam["metric"] == "bits_per_byte";
   const Json& score = exam["score"];
   const Json& items = exam["items"];
@@ -49,7 +62,7 @@ std::string exam_lines(const Json& exam, size_t width) {
   if (!score["value"].is_number()) line += ", no score: unlabelled or not yet judged";
   if (exam["at_chance"].get<bool>())
     line += fmt::format(", no better than guessing ({})", number(exam["chance"], false));
-  line += "\n";
+  line += limited + "\n";
   if (const auto t = exam.find("thresholds"); t != exam.end() && t->is_array()) {
     for (const Json& threshold : *t) line += threshold_line(threshold);
   }
@@ -68,12 +81,16 @@ std::string exam_lines(const Json& exam, size_t width) {
 
 }  // namespace
 
-std::string scores_text(const Json& results) {
+std::string scores_text(const Json& results, const Json& manifest) {
+  std::map<std::string, std::string> limited;  // by exam
+  for (const Json& exam : manifest["exams"])
+    limited[exam["key"].get<std::string>()] = limit_words(exam);
   size_t width = 0;
   for (const Json& exam : results["exams"])
     width = std::max(width, exam["key"].get<std::string>().size());
   std::string text;
-  for (const Json& exam : results["exams"]) text += exam_lines(exam, width);
+  for (const Json& exam : results["exams"])
+    text += exam_lines(exam, limited[exam["key"].get<std::string>()], width);
   return text;
 }
 

@@ -58,6 +58,7 @@ Rules rules_of(const SuiteVariant& variant) {
     rules.push_back({"max tokens", std::to_string(p.generate.max_tokens)});
     rules.push_back({"stops", Json(p.generate.stop).dump()});
     rules.push_back({"chat template", p.generate.chat ? "yes" : "no"});
+    rules.push_back({"shots as", p.generate.shots_as_turns ? "turns" : "text"});
   }
   rules.push_back({"also", fmt::format("{}", fmt::join(also, ", "))});
   return rules;
@@ -81,6 +82,9 @@ Rules variant_changes(const SuiteVariant& base, const SuiteVariant& variant) {
   compare("item", a.item.text, b.item.text);
   compare("answer", a.answer.text, b.answer.text);
   compare("delimiter", a.delimiter.text, b.delimiter.text);
+  const GenerateSettings &x = base.protocol.generate, &y = variant.protocol.generate;
+  compare("system", x.system, y.system);
+  compare("prefill", x.prefill, y.prefill);
   compare("option", a.option_context.text + a.option.text, b.option_context.text + b.option.text);
   compare("join", a.join + a.join_item.value_or(""), b.join + b.join_item.value_or(""));
   if (!words.empty()) changes.push_back({"words of", fmt::format("{}", fmt::join(words, ", "))});

@@ -336,7 +336,9 @@ Verdicts weigh(const JudgeSheet& sheet, const JudgeAnswers& answers, const Judge
 
 JudgeAnswers ask_judge(LanguageModel& judge, const JudgeSheet& sheet, const AskOptions& options) {
   std::vector<Request> requests;
-  for (const JudgeTask& task : sheet.tasks) {
+  for (size_t i = 0; i < sheet.tasks.size(); ++i) {
+    const JudgeTask& task = sheet.tasks[i];
+    if (options.known.count(task.id) > 0) continue;
     GenerateRequest generate;
     if (options.chat) {
       generate.prompt.chat.push_back({"user", task.prompt});
@@ -347,21 +349,27 @@ JudgeAnswers ask_judge(LanguageModel& judge, const JudgeSheet& sheet, const AskO
     generate.temperature = sheet.votes > 1 ? options.temperature : 0;
     generate.sample = task.vote;
     Request request;
-    request.id = requests.size();
+    request.id = i;
     request.group = task.exam;
     request.key = task.item + (task.swapped ? "/ba" : "");
     request.what = std::move(generate);
     requests.push_back(std::move(request));
   }
+  const auto asked = static_cast<int64_t>(requests.size());
   VectorSource source(std::move(requests));
   const auto session = judge.start(source);
-  JudgeAnswers answers;
-  int64_t done = 0;
-  while (const auto response = session->next()) {
-    ++done;
-    if (options.progress) options.progress(done, static_cast<int64_t>(sheet.tasks.size()));
+  JudgeAnswers answers = options.known;
+  const auto total = static_cast<int64_t>(sheet.tasks.size());
+  int64_t done = total - asked;
+  while (options.cancel == nullptr || !options.cancel->load()) {
+    const auto response = session->next();
+    if (!response) break;
+    if (options.progress) options.progress(++done, total);
     if (!response->error.empty()) continue;  // a missing verdict
-    answers[sheet.tasks[response->id].id] = std::get<GenerateResult>(response->what).text;
+    const JudgeTask& task = sheet.tasks[response->id];
+    const std::string& text = std::get<GenerateResult>(response->what).text;
+    if (options.keep) options.keep(task, text);
+    answers[task.id] = text;
   }
   return answers;
 }

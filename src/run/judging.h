@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
@@ -72,12 +73,16 @@ std::string verdict_key(const std::string& exam, const std::string& item);
 // reason, in no average, and counted.
 Verdicts weigh(const JudgeSheet& sheet, const JudgeAnswers& answers, const Judge& judge);
 
-// Asks a model all tasks, greedily for one vote and else at `temperature`. `chat`: as a user's
-// turn.
+// Asks a model all tasks but those that have an answer in `known`, greedily for one vote and else
+// at `temperature`. `chat`: as a user's turn. Each answer goes through `keep` as it comes; those
+// known and those that came are returned. Returns early, with what there is, once `cancel` is set.
 struct AskOptions {
   bool chat = true;
   double temperature = 0.7;
+  JudgeAnswers known;
+  std::function<void(const JudgeTask& task, const std::string& answer)> keep;
   std::function<void(int64_t done, int64_t total)> progress;
+  const std::atomic<bool>* cancel = nullptr;
 };
 JudgeAnswers ask_judge(LanguageModel& judge, const JudgeSheet& sheet, const AskOptions& options);
 

@@ -104,6 +104,7 @@ Json to_json(const Protocol& protocol) {
           {"thresholds", std::move(thresholds)},
           {"private", protocol.private_items},
           {"cyclic", protocol.cyclic},
+          {"shots_as_turns", protocol.generate.shots_as_turns},
           {"judge", protocol.judge ? to_json(*protocol.judge) : Json()}};
 }
 
@@ -148,6 +149,7 @@ Protocol protocol_from_json(const Json& json, std::string_view where) {
   // Runs of earlier versions have none of these.
   protocol.private_items = json.value("private", false);
   protocol.cyclic = json.value("cyclic", false);
+  protocol.generate.shots_as_turns = json.value("shots_as_turns", false);
   if (json.contains("judge") && !json["judge"].is_null()) {
     protocol.judge = judge_from_json(json["judge"], where);
   }
@@ -211,6 +213,7 @@ Json describe(const Exam& exam, const ItemSet& set) {
               {"data_hash", exam.data_hash()},
               {"data_hash_matches_card", exam.data_hash_matches_card()},
               {"items", exam.size()},
+              {"items_unlimited", exam.unlimited_size()},
               {"item_set", set.digest},
               {"first_prompt_sha256", set.first_prompt_sha256}};
   if (exam.limit()) out["limit"] = *exam.limit();

@@ -36,17 +36,15 @@ Prompt text_prompt(std::string text) {
 
 GenerateRequest generation(const GenerateSettings& settings, ExamItem item) {
   GenerateRequest generate;
-  if (!item.turns.empty()) {
+  if (settings.chat) {
+    if (item.turns.empty()) item.turns.push_back(std::move(item.prompt));
     KEJU_CHECK(item.answers.size() + 1 == item.turns.size(), "a turn without the answers before");
-    if (!settings.system.empty()) generate.prompt.chat.push_back({"system", settings.system});
+    if (!item.system.empty()) generate.prompt.chat.push_back({"system", std::move(item.system)});
     for (size_t i = 0; i < item.turns.size(); ++i) {
       if (i > 0) generate.prompt.chat.push_back({"assistant", std::move(item.answers[i - 1])});
       generate.prompt.chat.push_back({"user", std::move(item.turns[i])});
     }
-  } else if (settings.chat) {
-    if (!settings.system.empty()) generate.prompt.chat.push_back({"system", settings.system});
-    generate.prompt.chat.push_back({"user", std::move(item.prompt)});
-    generate.prompt.prefill = settings.prefill;
+    generate.prompt.prefill = std::move(item.prefill);
   } else {
     generate.prompt = text_prompt(std::move(item.prompt));
   }

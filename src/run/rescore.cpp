@@ -12,6 +12,9 @@
 #include "run/results.h"
 #include "run/run_lock.h"
 #include "run/store.h"
+#include "run/verdict_log.h"
+#include "run/workers.h"
+#include "score/code_tests.h"
 #include "score/outcome.h"
 #include "suite/pattern.h"
 #include "suite/rules.h"
@@ -198,9 +201,25 @@ Outcome outcome_of(const StoredItem& stored, const ExamManifest& exam, bool by_r
   return outcome;
 }
 
+struct Rescored {
+  StoredItem item;
+  bool changed = false;
+};
+
+Rescored rescored(StoredItem item, const ChildManifest& child, const RescoreOptions& options) {
+  const ExamManifest& exam = child.exam(item.record.exam);
+  const std::optional<Outcome> judged = judged_outcome(item, exam, options);
+  Outcome outcome = judged ? *judged : outcome_of(item, exam, child.has_rule(item.record.exam));
+  const bool changed = !same(outcome, item.record.outcome);
+  item.record.outcome = std::move(outcome);
+  item.record.exam = exam.key;
+  return {std::move(item), changed};
+}
+
 void check_out(const std::filesystem::path& out) {
   std::error_code error;
   if (!std::filesystem::exists(out, error) || std::filesystem::is_empty(out, error)) return;
+  if (clear_to_verdicts(out)) return;
   throw fail(Code::kUsage, "{}: found a folder with files in it, need a new one", out.string());
 }
 
@@ -249,18 +268,21 @@ RescoreSummary rescore(const RescoreOptions& options) {
   {
     RunStore store(options.out, "run.db");
     const SessionRecord session = copy_sessions(options.run, store);
-    for_each_item(options.run, "", [&](const StoredItem& stored) {
-      const ExamManifest& exam = child.exam(stored.record.exam);
-      StoredItem item = stored;
-      const std::optional<Outcome> judged = judged_outcome(stored, exam, options);
-      item.record.outcome =
-          judged ? *judged : outcome_of(stored, exam, child.has_rule(stored.record.exam));
-      item.record.exam = exam.key;
-      summary.changed += same(item.record.outcome, stored.record.outcome) ? 0 : 1;
+    const auto keep = [&](const Rescored& done) {
+      summary.changed += done.changed ? 1 : 0;
       ++summary.items;
-      store.put(item);
+      store.put(done.item);
       store.commit_if_due(session);
+    };
+    Workers<Rescored> programs(0, keep);
+    for_each_item(options.run, "", [&](const StoredItem& stored) {
+      if (child.exam(stored.record.exam).protocol.compare == kPythonTests) {
+        programs.give([&, stored] { return rescored(stored, child, options); });
+      } else {
+        keep(rescored(stored, child, options));
+      }
     });
+    programs.finish();
     store.commit(session);
     store.close();
   }

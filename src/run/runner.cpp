@@ -16,6 +16,7 @@
 #include "run/run_lock.h"
 #include "run/speed.h"
 #include "run/store.h"
+#include "run/workers.h"
 #include "score/code_tests.h"
 
 namespace keju {
@@ -60,7 +61,7 @@ class PendingItems : public RequestSource {
       ExamItem item = exam->item(index);
       std::optional<std::vector<std::string>> answers = answers_before(*exam, index);
       if (!answers) continue;  // an earlier turn failed: this one stays unfinished
-      item.answers = std::move(*answers);
+      if (exam->turns() > 1) item.answers = std::move(*answers);
       std::vector<Request> requests = make_requests(*exam, std::move(item));
       Request request = std::move(requests.at(part_));
       request.id = static_cast<uint64_t>(next_) * kParts + part_;
@@ -174,7 +175,8 @@ class Pass {
         options_(options),
         store_(store),
         source_(exams, store, options),
-        meter_(options.progress) {
+        meter_(options.progress),
+        programs_(options.threads, [this](ExaminedItem done) { keep(std::move(done)); }) {
     record_.id = store.begin_session(options.environment, unix_now_s(), options.load_s);
     session_ = model.start(source_);
   }
@@ -203,6 +205,12 @@ class Pass {
   int64_t resumed() const { return source_.resumed(); }
 
  private:
+  struct ExaminedItem {
+    const Exam* exam = nullptr;
+    int64_t index = 0;
+    StoredItem item;
+  };
+
   void examine() {
     while (!cancelled()) {
       std::optional<Response> response = session_->next();
@@ -210,21 +218,35 @@ class Pass {
       const auto [exam, index] = source_.place(response->id);
       response = source_.collect(std::move(*response), exam->protocol());
       if (!response) continue;
-      StoredItem item = stored_item(*exam, index, std::move(*response));
-      item.session = record_.id;
-      if (!item.turns.empty()) item.answers = source_.answers_before(*exam, index).value();
-      store_.put(item);
-      ++record_.items;
-      note();
-      store_.commit_if_due(record_);
-      report(exam);
+      auto score = [exam = exam, index = index, got = std::move(*response)]() mutable {
+        return ExaminedItem{exam, index, stored_item(*exam, index, std::move(got))};
+      };
+      if (exam->protocol().compare == kPythonTests) {
+        programs_.give(std::move(score));
+      } else {
+        keep(score());
+      }
     }
+    programs_.finish();
+  }
+
+  void keep(ExaminedItem done) {
+    done.item.session = record_.id;
+    if (done.exam->turns() > 1) {
+      done.item.answers = source_.answers_before(*done.exam, done.index).value();
+    }
+    store_.put(done.item);
+    ++record_.items;
+    note();
+    store_.commit_if_due(record_);
+    report(done.exam);
   }
 
   // A model that gives up takes no finished item with it. If it is the store that failed, this
   // fails too, and the first error is the one to tell.
   void keep_finished() {
     try {
+      programs_.finish();
       store_.commit(record_);
     } catch (const Error&) {
     }
@@ -269,6 +291,7 @@ class Pass {
   SessionStats before_;  // of the sessions of earlier turns
   SessionRecord record_;
   Meter meter_;
+  Workers<ExaminedItem> programs_;  // what is generated is run while the model goes on
 };
 
 }  // namespace

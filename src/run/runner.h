@@ -30,6 +30,7 @@ struct RunOptions {
   Json environment;                               // machine, build, command line: only recorded
   std::string model_name;  // as the leaderboard shows it; "": the file's name
   double load_s = 0;       // time that opening the model took, for the report
+  int threads = 0;         // programs that are run at once; 0: one per core
   // Which items this start is to finish, by exam key and place; empty: all. The run stays
   // incomplete until a start has left none out.
   std::function<bool(const std::string& exam, int64_t index)> only;

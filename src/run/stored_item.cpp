@@ -33,6 +33,7 @@ StoredItem stored_item(const Exam& exam, int64_t index, Response response) {
   stored.compare = std::move(item.compare);
   stored.temperature = item.temperature;
   stored.turns = std::move(item.turns);
+  stored.answers = std::move(item.answers);
   return stored;
 }
 

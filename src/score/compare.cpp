@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "base/utf8.h"
 #include "score/folded_text.h"
+#include "score/lawbench.h"
 #include "score/math_text.h"
 #include "score/numbers.h"
 #include "score/overlap.h"
@@ -249,6 +250,7 @@ Grade find_rule(std::string_view rule) {
       {"gaokao_multi", gaokao_multi},
       {"gaokao_questions", gaokao_questions},
       {"holds_gold", whole<holds_gold>},
+      {"law_articles_f1", law_articles_f1},
       {"letter_equal", whole<letter_equal>},
       {"letters_equal", whole<letters_equal>},
       {"lm_eval_exact", whole<lm_eval_exact>},
@@ -256,6 +258,7 @@ Grade find_rule(std::string_view rule) {
       {"math_equal", whole<math_equal>},
       {"number_equal", whole<number_equal>},
       {"opencompass_number", whole<opencompass_number>},
+      {"prison_term", prison_term},
       {"rouge_1_char", rouge_n<1>},
       {"rouge_2_char", rouge_n<2>},
       {"rouge_l_char", rouge_l_char},
@@ -301,6 +304,9 @@ double grade(std::string_view rule,
                          return exact_match(*exact, answer, other);
                        });
     return right ? 1 : 0;
+  }
+  if (const std::optional<LabelSet> labels = label_rule(rule)) {
+    return label_grade(*labels, answer, gold);
   }
   const Grade by = find_rule(rule);
   double best = by(answer, gold);

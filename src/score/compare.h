@@ -27,6 +27,8 @@ namespace keju {
 //                       anything up to "#### ", a "." at the end, and whatever the case
 //   lm_eval_plain       exact_match with ignore_case and ignore_punctuation
 //   opencompass_number  |float(a) - int(b)| < 1e-6
+//   law_articles_f1, prison_term, and labels_f1 or labels_alone with their labels
+//                       see score/lawbench.h
 //   cmath               any of the candidates: integers exactly, else within 1 %
 // Two families look at the whole item, and score_item asks them itself: python_tests
 // (score/code_tests.h) and ifeval_* (score/ifeval.h). They are Error(kUsage) here.

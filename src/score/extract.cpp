@@ -201,6 +201,7 @@ Extraction extract(std::string_view rule,
   if (rule == "gsm8k_flexible") return gsm8k_flexible(text);
   if (rule == "gsm8k_cot_strict") return gsm8k_cot_strict(text);
   if (rule == "opencompass_last_number") return opencompass_last_number(text);
+  if (rule == "opencompass_option") return opencompass_option(text, letters);
   if (rule == "cmath") return cmath_candidates(text);
   if (rule == "agieval_cloze") return agieval_cloze(text);
   if (rule == "capital_letters") return capital_letters(text, letters);

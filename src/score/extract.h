@@ -42,6 +42,7 @@ std::string_view name(Extraction::Status status);  // "extracted", "ambiguous", 
 //   gsm8k_strict, gsm8k_flexible, gsm8k_cot_strict
 //                            lm-evaluation-harness's filters of those tasks, raw
 //   opencompass_last_number  gsm8k_postprocess, raw
+//   opencompass_option       first_option_postprocess: its list of expressions, in order
 //   capital_letters          every letter of the choices that the text holds
 //   agieval_cloze            AGIEval's blanks: \boxed{}, else between dollars, else behind "=",
 //   else the

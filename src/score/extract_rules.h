@@ -31,6 +31,7 @@ Extraction gsm8k_strict(std::string_view text);
 Extraction gsm8k_flexible(std::string_view text);
 Extraction gsm8k_cot_strict(std::string_view text);
 Extraction opencompass_last_number(std::string_view text);
+Extraction opencompass_option(std::string_view text, const std::vector<std::string>& choices);
 Extraction cmath_candidates(std::string_view text);
 Extraction capital_letters(std::string_view text, const std::vector<std::string>& choices);
 Extraction agieval_cloze(std::string_view text);

@@ -197,6 +197,10 @@ bool quotation(std::string_view text, const Json&) {
   return text.size() > 1 && text.front() == '"' && text.back() == '"';
 }
 
+bool capital_word_frequency(std::string_view text, const Json& args) {
+  return related(args, "capital_relation", capital_words(text), "capital_frequency");
+}
+
 bool no_comma(std::string_view text, const Json&) {
   return text.find(',') == std::string_view::npos;
 }
@@ -225,7 +229,7 @@ const std::map<std::string_view, Check>& checks() {
       {"combination:repeat_prompt", repeat_prompt},
       {"startend:end_checker", end_checker},
       {"startend:quotation", quotation},
-      {"change_case:capital_word_frequency", nullptr},
+      {"change_case:capital_word_frequency", capital_word_frequency},
       {"change_case:english_capital", nullptr},
       {"change_case:english_lowercase", nullptr},
       {"punctuation:no_comma", no_comma},
@@ -235,7 +239,6 @@ const std::map<std::string_view, Check>& checks() {
 
 std::string detector_of(std::string_view id) {
   if (id.ends_with("sentences")) return "an English sentence splitter";
-  if (id.ends_with("word_frequency")) return "an English word tokenizer";
   return "a language detector";
 }
 

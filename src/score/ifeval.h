@@ -13,9 +13,10 @@ namespace keju {
 // ifeval_instruction_strict and ifeval_instruction_loose (the share that is).
 bool is_instruction_rule(std::string_view rule);
 
-// Why these instructions cannot be checked; "" if they can. A language, an English sentence's or
-// word's borders are found by detectors (langdetect, punkt, NLTK's word tokenizer) that keju does
-// not have, and a guess in their place would be another benchmark: such an item is not scored.
+// Why these instructions cannot be checked; "" if they can. A language is found by langdetect,
+// which draws at random, a sentence's end by punkt, a trained model; keju has neither, and a guess
+// in their place would be another benchmark: such an item is not scored. To score it only where the
+// answer is plain would count some failures and few successes.
 // Errors: Error(kInput) for a gold answer of another form.
 std::string undecided(std::string_view gold);
 

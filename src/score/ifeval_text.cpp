@@ -4,6 +4,8 @@
 #include <utf8proc.h>
 
 #include <algorithm>
+#include <initializer_list>
+#include <utility>
 
 #include "base/utf8.h"
 #include "suite/pattern.h"
@@ -31,7 +33,76 @@ void each_match(const std::string& pattern, std::string_view text, Use use) {
   }
 }
 
+// What NLTKWordTokenizer puts spaces around, in its order. Left out is what parts no letters from
+// letters.
+const std::vector<std::pair<Pattern, std::string>>& word_borders() {
+  static const std::vector<std::pair<Pattern, std::string>> borders = [] {
+    std::vector<std::pair<Pattern, std::string>> all;
+    for (const auto& [pattern, with] : std::initializer_list<std::pair<const char*, const char*>>{
+             {"[«“‘„]|`+", " $0 "},
+             {"([ ([{<])(\"|'{2})", "$1 `` "},
+             {"([^.])\\.([\\])}>\"'»”’]*)(?=\\s|$)", "$1 . $2 "},  // a sentence's last
+             {"([:,])([^\\d])", " $1 $2"},
+             {"([:,])$", " $1 "},
+             {"\\.{2,}", " $0 "},
+             {"[;@#$%&]", " $0 "},
+             {"[\\x{2012}-\\x{2015}]", " $0 "},
+             {"[?!]", " $0 "},
+             {"([^'])' ", "$1 ' "},
+             {"[*]", " $0 "},
+             {"[\\]\\[(){}<>]", " $0 "},
+             {"--", " -- "},
+             {"[»”’]", " $0 "},
+             {"''", " '' "},
+             {"\"", " '' "},
+             {"\\s+", " "},
+             {"([^' ])('[sS]|'[mM]|'[dD]|') ", "$1 $2 "},
+             {"([^' ])('ll|'LL|'re|'RE|'ve|'VE|n't|N'T) ", "$1 $2 "},
+             {"(?i)\\b(can)(not)\\b", " $1 $2 "},
+             {"(?i)\\b(d)('ye)\\b", " $1 $2 "},
+             {"(?i)\\b(gim)(me)\\b", " $1 $2 "},
+             {"(?i)\\b(gon)(na)\\b", " $1 $2 "},
+             {"(?i)\\b(got)(ta)\\b", " $1 $2 "},
+             {"(?i)\\b(lem)(me)\\b", " $1 $2 "},
+             {"(?i)\\b(more)('n)\\b", " $1 $2 "},
+             {"(?i)\\b(wan)(na)(?=\\s)", " $1 $2 "},
+             {"(?i) ('t)(is|was)\\b", " $1 $2 "},
+         }) {
+      all.emplace_back(Pattern(pattern, "ifeval"), with);
+    }
+    return all;
+  }();
+  return borders;
+}
+
+// str.isupper: some letter has a case, and none is lower or title case.
+bool is_upper(std::string_view word) {
+  bool upper = false;
+  for (size_t at = 0; at < word.size();) {
+    const auto category =
+        utf8proc_category(static_cast<utf8proc_int32_t>(next_code_point(word, at)));
+    if (category == UTF8PROC_CATEGORY_LL || category == UTF8PROC_CATEGORY_LT) return false;
+    upper = upper || category == UTF8PROC_CATEGORY_LU;
+  }
+  return upper;
+}
+
 }  // namespace
+
+int64_t capital_words(std::string_view text) {
+  std::string spaced(text);
+  for (const auto& [pattern, with] : word_borders()) {
+    // The tokenizer's own blanks, which its rules for clitics look for.
+    if (with == " ") spaced = " " + spaced + " ";
+    spaced = pattern.substitute(spaced, with);
+  }
+  int64_t count = 0;
+  for (size_t at = 0, end = 0; at < spaced.size(); at = end + 1) {
+    end = std::min(spaced.find(' ', at), spaced.size());
+    count += is_upper(std::string_view(spaced).substr(at, end - at)) ? 1 : 0;
+  }
+  return count;
+}
 
 // U+0130 alone becomes two code points; a final sigma is left as it is.
 std::string python_lower(std::string_view text) {

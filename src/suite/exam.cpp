@@ -26,7 +26,7 @@ struct Paper {
   const SubjectRows* rows = nullptr;
   const SubjectRows* pool = nullptr;  // rows that worked examples come from
   std::string header;
-  std::vector<std::string> ready;           // worked examples that every item may share
+  std::vector<Prompter::Shot> ready;        // worked examples that every item may share
   std::vector<std::vector<int64_t>> drawn;  // by item, of ShotRules::Pick::kPythonRandom
   const Prompter* prompter = nullptr;
   const Protocol* protocol = nullptr;
@@ -83,6 +83,13 @@ class FileExam : public Exam {
   bool data_hash_matches_card() const override { return matches_card_; }
   int turns() const override { return variant_.prompt.turns.empty() ? 1 : per_row_; }
   int64_t size() const override { return begins_.back() * samples(); }
+  int64_t unlimited_size() const override {
+    int64_t rows = 0;
+    for (const SubjectRows& subject : rows_.subjects) {
+      rows += static_cast<int64_t>(subject.rows.size());
+    }
+    return rows * per_row_ * samples();
+  }
 
   ExamItem item(int64_t index) const override {
     KEJU_CHECK(index >= 0 && index < size(), "exam item out of range");
@@ -106,10 +113,16 @@ class FileExam : public Exam {
     item.subject = subject.id;
     item.row = row.row;
     item.doc = row.doc;
-    if (variant_.prompt.turns.empty()) {
-      item.prompt = prompter.joined(paper.header, shots_of(paper, at), prompter.item(row, subject));
-    } else {
+    if (!variant_.prompt.turns.empty()) {
       add_turns(row, static_cast<size_t>((index - begins_[which]) % per_row_), item);
+    } else if (protocol().generate.shots_as_turns) {
+      add_shots(paper.header, shots_of(paper, at), prompter.item(row, subject), item);
+    } else {
+      item.prompt = prompter.joined(paper.header, shots_of(paper, at), prompter.item(row, subject));
+    }
+    if (protocol().generate.chat) {
+      item.system = prompter.system(subject);
+      item.prefill = prompter.prefill(row, subject);
     }
     item.gold = row.gold;
     item.golds = row.golds;
@@ -137,6 +150,23 @@ class FileExam : public Exam {
       item.prompt += (i == 0 ? "" : "\n\n") + item.turns.back();
     }
     if (per_row_ > 1) item.id += fmt::format(".{}", turn + 1);
+  }
+
+  // Worked examples as turns. The prompt is all that is said, for whoever reads it as one text.
+  static void add_shots(const std::string& header,
+                        const std::vector<Prompter::Shot>& shots,
+                        const std::string& question,
+                        ExamItem& item) {
+    for (const Prompter::Shot& shot : shots) {
+      item.turns.push_back(shot.question);
+      item.answers.push_back(shot.answer);
+    }
+    item.turns.push_back(question);
+    item.turns.front().insert(0, header);
+    for (size_t i = 0; i < item.turns.size(); ++i) {
+      item.prompt += (i == 0 ? "" : "\n\n") + item.turns[i];
+      if (i < item.answers.size()) item.prompt += "\n\n" + item.answers[i];
+    }
   }
 
   void count_turns() {
@@ -403,11 +433,11 @@ class FileExam : public Exam {
     }
   }
 
-  std::vector<std::string> shots_of(const Paper& paper, int64_t at) const {
+  std::vector<Prompter::Shot> shots_of(const Paper& paper, int64_t at) const {
     if (shots_ == 0 || from_file()) return paper.ready;
     const size_t count = static_cast<size_t>(shots_);
     const bool own = pool_is_own_split();
-    std::vector<std::string> shots;
+    std::vector<Prompter::Shot> shots;
     if (shot_rules().pick == ShotRules::Pick::kFirst) {
       if (!own) return paper.ready;
       for (size_t i = 0; i < paper.ready.size() && shots.size() < count; ++i) {

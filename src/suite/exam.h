@@ -38,9 +38,11 @@ struct GenerateSettings {
   std::vector<std::string> stop;
   int64_t samples = 1;  // drawn for each item; a result is their mean, and pass@k
   // The prompt as the user's turn in the model's own chat template, with these before and behind
-  // it.
+  // it: templates, of the subject and of the item.
   bool chat = false;
   std::string system, prefill;
+  // Worked examples are turns of the chat before the item, not text in its prompt.
+  bool shots_as_turns = false;
 };
 
 // What a subject's share must reach, as a rule book asks it (TC260-003: at least 95 % refused).
@@ -122,8 +124,9 @@ struct ExamItem {
   std::optional<double> temperature;  // of this item's kind, for generation
   int shots = 0;
   int64_t sample = 0;  // which of the protocol's samples; ids of several end in "#0", "#1", …
-  // A conversation: the user's turns up to this one, which is asked for, and what the model
-  // answered to those before (only a run knows).
+  std::string system, prefill;  // of a chat, rendered
+  // A conversation: the user's turns up to this one, which is asked for, and the answers to those
+  // before: the worked examples', or the model's own (which only a run knows).
   std::vector<std::string> turns, answers;
 };
 
@@ -169,7 +172,8 @@ class Exam {
 
   // Items that are turns of one conversation stand together: item i is turn i % turns().
   virtual int turns() const { return 1; }
-  virtual int64_t size() const = 0;                // items, each as often as it is sampled
+  virtual int64_t size() const = 0;  // items, each as often as it is sampled
+  virtual int64_t unlimited_size() const { return size(); }  // what it were without --limit
   virtual ExamItem item(int64_t index) const = 0;  // rendered on demand; 0 <= index < size()
 };
 

@@ -43,7 +43,8 @@ DataFolder find_folder(const DataCard& card,
   }
   if (beside_card.has_value()) return DataFolder::on_disk(*beside_card);
   const std::string place = data.has_value() ? (*data / card.folder).string() : "--data";
-  throw fail(Code::kIo,
+  // An option that is not there is the command line's fault, a folder that is not there the disk's.
+  throw fail(data.has_value() ? Code::kIo : Code::kUsage,
              "{}: found {}, need the data of {}. {}",
              place,
              data.has_value() ? "no such folder" : "nothing",

@@ -101,4 +101,36 @@ std::string Pattern::replace(std::string_view text, std::string_view with) const
   return out + std::string(text.substr(std::min(at, text.size())));
 }
 
+std::string Pattern::substitute(std::string_view text, std::string_view with) const {
+  const std::unique_ptr<pcre2_match_context, FreeContext> context(
+      pcre2_match_context_create(nullptr));
+  if (context == nullptr) throw std::bad_alloc();
+  pcre2_set_match_limit(context.get(), kMatchLimit);
+  pcre2_set_depth_limit(context.get(), kDepthLimit);
+  std::string out(2 * text.size() + 64, '\0');
+  while (true) {
+    PCRE2_SIZE length = out.size();
+    const int count = pcre2_substitute(
+        code_->code,
+        reinterpret_cast<PCRE2_SPTR>(text.data()),
+        text.size(),
+        0,
+        PCRE2_SUBSTITUTE_GLOBAL | PCRE2_SUBSTITUTE_UNSET_EMPTY | PCRE2_SUBSTITUTE_OVERFLOW_LENGTH,
+        nullptr,
+        context.get(),
+        reinterpret_cast<PCRE2_SPTR>(with.data()),
+        with.size(),
+        reinterpret_cast<PCRE2_UCHAR*>(out.data()),
+        &length);
+    if (count >= 0) {
+      out.resize(length);
+      return out;
+    }
+    if (count != PCRE2_ERROR_NOMEMORY) {
+      throw fail(keju::Code::kInput, "{}: pattern: {}", where_, message_of(count));
+    }
+    out.resize(length);  // what it needs
+  }
+}
+
 }  // namespace keju

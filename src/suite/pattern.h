@@ -27,6 +27,8 @@ class Pattern {
 
   // `text` with every match replaced by `with`, as it stands.
   std::string replace(std::string_view text, std::string_view with) const;
+  // The same with groups in `with`: $0 the match, $1 its first group …; $$ is a dollar.
+  std::string substitute(std::string_view text, std::string_view with) const;
 
  private:
   struct Code;

@@ -62,7 +62,9 @@ Prompter::Prompter(const SuiteVariant& variant, const DataCard& card)
       gold_(variant.prompt.gold),
       weight_(variant.prompt.weight),
       option_(variant.prompt.option),
-      option_context_(variant.prompt.option_context) {
+      option_context_(variant.prompt.option_context),
+      system_({variant.protocol.generate.system, variant.at}),
+      prefill_({variant.protocol.generate.prefill, variant.at}) {
   const std::string& accept = variant.prompt.accept;
   if (accept.find("{{") != std::string::npos) accept_ = PromptTemplate({accept, variant.at});
   for (const auto& [pattern, with] : variant.prompt.replace) {
@@ -71,6 +73,7 @@ Prompter::Prompter(const SuiteVariant& variant, const DataCard& card)
   check_rules();
   check_variables(header_, {"subject"});
   check_variables(delimiter_, {"subject"});
+  check_variables(system_, {"subject"});
   std::vector<std::string> known = {"subject"};
   if (card.has_choices()) known.insert(known.end(), {"options", "letters"});
   for (const CardColumn& column : card.columns) {
@@ -87,6 +90,7 @@ Prompter::Prompter(const SuiteVariant& variant, const DataCard& card)
   any_variable_ = card.others;
   check_variables(question_, known);
   check_variables(item_, known);
+  check_variables(prefill_, known);
   check_variables(weight_, known);
   std::vector<std::string> of_gold = known;
   if (card.has_choices()) of_gold.insert(of_gold.end(), {"letter", "option"});
@@ -212,7 +216,17 @@ double Prompter::weight(const DataRow& row, const CardSubject& subject) const {
              row.at);
 }
 
-std::string Prompter::shot(const DataRow& row, const CardSubject& subject) const {
+std::string Prompter::system(const CardSubject& subject) const {
+  Json context = Json::object();
+  context["subject"] = subject_json(subject);
+  return system_.render(context);
+}
+
+std::string Prompter::prefill(const DataRow& row, const CardSubject& subject) const {
+  return prefill_.empty() ? "" : prefill_.render(context(row, subject));
+}
+
+Prompter::Shot Prompter::shot(const DataRow& row, const CardSubject& subject) const {
   Json values = context(row, subject);
   std::string text = question(row, subject);
   if (!row.options.empty() && row.gold < 0) {
@@ -221,25 +235,25 @@ std::string Prompter::shot(const DataRow& row, const CardSubject& subject) const
   }
   if (variant_.protocol.task == Task::kChoose) {
     const std::vector<std::string> all = continuations(row, subject);
-    return text + all[all.size() - row.options.size() + static_cast<size_t>(row.gold)];
+    return {text, all[all.size() - row.options.size() + static_cast<size_t>(row.gold)]};
   }
   add_gold(values, row);
-  return text + answer_.render(values);
+  return {text, answer_.render(values)};
 }
 
-std::string Prompter::fixed_shot(const Json& example, const CardSubject& subject) const {
+Prompter::Shot Prompter::fixed_shot(const Json& example, const CardSubject& subject) const {
   Json values = example;
   values["subject"] = subject_json(subject);
-  return question_.render(values) + answer_.render(values);
+  return {question_.render(values), answer_.render(values)};
 }
 
 std::string Prompter::joined(const std::string& header,
-                             const std::vector<std::string>& shots,
+                             const std::vector<Shot>& shots,
                              const std::string& question) const {
   const PromptRules& rules = variant_.prompt;
   std::string text = header;
   for (size_t i = 0; i < shots.size(); ++i) {
-    text += shots[i];
+    text += shots[i].question + shots[i].answer;
     text += i + 1 == shots.size() ? rules.join_item.value_or(rules.join) : rules.join;
   }
   return text + question;

@@ -51,11 +51,17 @@ class Prompter {
   std::string item(const DataRow& row, const CardSubject& subject) const;
   // What the item counts in averages. Errors: Error(kInput) for a template that gives no number.
   double weight(const DataRow& row, const CardSubject& subject) const;
-  // A worked example whole, without what joins it to the next.
-  std::string shot(const DataRow& row, const CardSubject& subject) const;
-  std::string fixed_shot(const Json& example, const CardSubject& subject) const;
+  // What stands before a chat, and what begins the model's turn in it.
+  std::string system(const CardSubject& subject) const;
+  std::string prefill(const DataRow& row, const CardSubject& subject) const;
+  // A worked example, without what joins it to the next.
+  struct Shot {
+    std::string question, answer;
+  };
+  Shot shot(const DataRow& row, const CardSubject& subject) const;
+  Shot fixed_shot(const Json& example, const CardSubject& subject) const;
   std::string joined(const std::string& header,
-                     const std::vector<std::string>& shots,
+                     const std::vector<Shot>& shots,
                      const std::string& question) const;
 
   std::vector<std::string> choices(const DataRow& row) const;  // as shown: letters or texts
@@ -75,7 +81,7 @@ class Prompter {
   const SuiteVariant& variant_;
   const DataCard& card_;
   PromptTemplate header_, question_, item_, answer_, delimiter_, gold_, weight_, option_,
-      option_context_, accept_;
+      option_context_, accept_, system_, prefill_;
   std::vector<std::pair<Pattern, std::string>> replace_;
   bool any_variable_ = false;
 };

@@ -27,6 +27,7 @@ const std::vector<std::string>& extract_rules() {
       "last_number",
       "number_after_answer",
       "opencompass_last_number",
+      "opencompass_option",
       "raw_text",
       "refusal",
       "whole_text",
@@ -51,6 +52,7 @@ const std::vector<std::string>& compare_rules() {
       "ifeval_instruction_strict",
       "ifeval_prompt_loose",
       "ifeval_prompt_strict",
+      "law_articles_f1",
       "letter_equal",
       "letters_equal",
       "lm_eval_exact",
@@ -58,6 +60,7 @@ const std::vector<std::string>& compare_rules() {
       "math_equal",
       "number_equal",
       "opencompass_number",
+      "prison_term",
       "python_tests",
       "rouge_1_char",
       "rouge_2_char",
@@ -109,6 +112,25 @@ std::optional<ExactMatch> exact_match_rule(std::string_view rule) {
     }
   }
   return match;
+}
+
+std::optional<LabelSet> label_rule(std::string_view rule) {
+  const size_t first = rule.find('\n');
+  const std::string_view name = rule.substr(0, std::min(first, rule.size()));
+  if (first == std::string_view::npos || (name != "labels_f1" && name != "labels_alone")) {
+    return std::nullopt;
+  }
+  LabelSet set;
+  set.f1 = name == "labels_f1";
+  rule.remove_prefix(first);
+  while (!rule.empty()) {
+    rule.remove_prefix(1);  // the line break
+    const size_t end = std::min(rule.find('\n'), rule.size());
+    if (end > 0) set.labels.emplace_back(rule.substr(0, end));
+    rule.remove_prefix(end);
+  }
+  if (set.labels.empty()) return std::nullopt;
+  return set;
 }
 
 AlsoRule also_rule(const std::string& entry) {

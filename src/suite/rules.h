@@ -31,6 +31,14 @@ struct ExactMatch {
 };
 std::optional<ExactMatch> exact_match_rule(std::string_view rule);
 
+// LawBench's comparison by labels (score/lawbench.h): "labels_f1" or "labels_alone", then the
+// labels, one a line.
+struct LabelSet {
+  bool f1 = false;
+  std::vector<std::string> labels;
+};
+std::optional<LabelSet> label_rule(std::string_view rule);
+
 // An entry of also_extract: a rule, and the comparison that goes with it where it is not the
 // protocol's own ("whole_text by cmrc_f1").
 struct AlsoRule {

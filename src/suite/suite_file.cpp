@@ -96,6 +96,7 @@ std::string extract_rule(const Yaml& node) {
 }
 
 std::string compare_rule(const Yaml& node) {
+  if (label_rule(node.text()).has_value()) return node.text();
   const std::optional<ExactMatch> exact = exact_match_rule(node.text());
   if (!exact.has_value()) return rule(node, "compare", compare_rules());
   for (const std::string& pattern : exact->ignore) Pattern(pattern, node.at());
@@ -142,6 +143,11 @@ void read_shots(const Yaml& node, ShotRules& shots) {
   }
   if (const Yaml* examples = node.find("examples")) {
     shots.examples.clear();
+    shots.examples_of.clear();
+    if (examples->kind() != Yaml::Kind::kList) {
+      shots.examples_of = examples->text();
+      return;
+    }
     for (const Yaml& entry : examples->list()) {
       Json example = Json::object();
       for (const auto& [key, value] : entry.items()) example[key] = value.text();
@@ -178,7 +184,16 @@ void read_replace(const Yaml& node, PromptRules& prompt) {
 }
 
 void read_generate(const Yaml& node, GenerateSettings& settings) {
-  node.only({"max_tokens", "temperature", "top_p", "stop", "samples", "chat", "system", "prefill"});
+  static const Names<bool> kShots = {{"text", false}, {"turns", true}};
+  node.only({"max_tokens",
+             "temperature",
+             "top_p",
+             "stop",
+             "samples",
+             "chat",
+             "shots",
+             "system",
+             "prefill"});
   if (const Yaml* value = node.find("max_tokens")) {
     settings.max_tokens = bounded(*value, "max_tokens", 1, 1 << 20);
   }
@@ -195,6 +210,9 @@ void read_generate(const Yaml& node, GenerateSettings& settings) {
     settings.samples = bounded(*value, "samples", 1, 10000);
   }
   if (const Yaml* value = node.find("chat")) settings.chat = value->boolean();
+  if (const Yaml* value = node.find("shots")) {
+    settings.shots_as_turns = named(*value, "shots", kShots);
+  }
   read_text(node, "system", settings.system);
   read_text(node, "prefill", settings.prefill);
   if (const Yaml* value = node.find("stop")) {
@@ -332,6 +350,13 @@ void check_variant(const SuiteVariant& variant) {
         "model's own template",
         variant.at);
   }
+  if (protocol.generate.shots_as_turns &&
+      (protocol.task != Task::kGenerate || !protocol.generate.chat || protocol.judge.has_value() ||
+       !prompt.turns.empty())) {
+    throw fail(Code::kInput,
+               "{}: shots: turns: need task generate, chat, and neither turns nor a judge",
+               variant.at);
+  }
   if (protocol.own_contexts) {
     const bool plain = protocol.score == ChoiceScore::kSum && protocol.also.empty();
     need(plain, variant, "score: sum alone", "with option_context");
@@ -375,6 +400,22 @@ void read_kinds(const Yaml& list, SuiteVariant& variant) {
   variant.kinds = std::move(kinds);
 }
 
+// Examples that stand under another protocol's name.
+void find_examples(const SuiteFile& suite, ShotRules& shots) {
+  if (shots.examples_of.empty()) return;
+  std::vector<std::string> known;
+  for (const SuiteVariant& other : suite.variants) {
+    known.push_back(other.protocol.name);
+    if (known.back() == shots.examples_of) shots.examples = other.prompt.shots.examples;
+  }
+  if (!shots.examples.empty()) return;
+  throw fail(Code::kInput,
+             "{}: examples: found \"{}\", need a list, or a protocol above that has one{}",
+             shots.at,
+             shots.examples_of,
+             suggestion(shots.examples_of, known));
+}
+
 SuiteVariant read_variant(const SuiteFile& suite,
                           const std::string& name,
                           const Yaml& node,
@@ -388,6 +429,7 @@ SuiteVariant read_variant(const SuiteFile& suite,
   variant.protocol.about = node.get("about").text();
   if (const Yaml* aliases = node.find("aliases")) variant.aliases = text_list(*aliases);
   apply(node, variant);
+  find_examples(suite, variant.prompt.shots);
   variant.protocol.own_contexts = !variant.prompt.option_context.text.empty();
   variant.protocol.default_shots = variant.prompt.shots.count;
   if (const Yaml* own = node.find("kinds")) kinds = own;

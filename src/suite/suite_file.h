@@ -34,6 +34,7 @@ struct ShotRules {
   Pick pick = Pick::kFirst;
   uint64_t seed = 1234;
   std::vector<Json> examples;  // of kFixed: values of the template's variables
+  std::string examples_of;     // of kFixed: the protocol above whose examples these are
   std::string at;
 };
 

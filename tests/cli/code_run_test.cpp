@@ -36,6 +36,16 @@ TEST(CodeSuites, WithoutASandboxTheyRefuseBeforeAModelIsOpened) {
   EXPECT_FALSE(std::filesystem::exists(folder / "run"));
 }
 
+TEST(Suites, WhereTheDataIsMissingTheExitCodeSaysWhoseFaultItIs) {
+  const Output without = run("run --model /nowhere.gguf --suite cmmlu");
+  EXPECT_EQ(without.code, 4) << without.text;
+  EXPECT_NE(without.text.find("--data: found nothing"), std::string::npos) << without.text;
+  const Output nowhere = run("run --model /nowhere.gguf --suite cmmlu --data /nowhere");
+  EXPECT_EQ(nowhere.code, 7) << nowhere.text;
+  EXPECT_NE(nowhere.text.find("/nowhere/cmmlu: found no such folder"), std::string::npos)
+      << nowhere.text;
+}
+
 TEST(CodeSuites, SamplesOfAGreedyProtocolAreAUsageError) {
   TempFolder folder;
   const Output refused =

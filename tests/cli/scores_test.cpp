@@ -23,7 +23,11 @@ Json exam(const char* key, Json value) {
           {"robustness", nullptr}};
 }
 
-std::string text_of(Json one) { return scores_text({{"exams", Json::array({std::move(one)})}}); }
+std::string text_of(Json one, const Json& limit = nullptr) {
+  const Json paper = {
+      {"key", one["key"]}, {"limit", limit}, {"items", 40}, {"items_unlimited", 60}};
+  return scores_text({{"exams", Json::array({std::move(one)})}}, {{"exams", Json::array({paper})}});
+}
 
 TEST(Scores, AShareIsAPercentageWithItsInterval) {
   const std::string text = text_of(exam("s/official:test:0shot", 0.25));
@@ -31,6 +35,12 @@ TEST(Scores, AShareIsAPercentageWithItsInterval) {
   EXPECT_THAT(text, HasSubstr("25.00"));
   EXPECT_THAT(text, HasSubstr("10.00 to 50.00  macro, 40 items"));
   EXPECT_THAT(text, Not(HasSubstr("guessing")));
+}
+
+TEST(Scores, APartOfTheItemsSaysSo) {
+  EXPECT_THAT(text_of(exam("s/official:test:0shot", 0.25)), Not(HasSubstr("LIMITED")));
+  EXPECT_THAT(text_of(exam("s/official:test:0shot", 0.25), 20),
+              HasSubstr("40 items, LIMITED to the first 20 of each subject: 40 of 60 items\n"));
 }
 
 TEST(Scores, WhatIsNoShareOrNoScoreSaysSo) {

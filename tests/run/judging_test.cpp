@@ -5,9 +5,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <fstream>
 #include <set>
 
+#include "base/error.h"
 #include "base/mapped_file.h"
 #include "base/sha256.h"
 #include "lm/fake_model.h"
@@ -15,6 +17,7 @@
 #include "run/results.h"
 #include "run/runner.h"
 #include "run/store.h"
+#include "run/verdict_log.h"
 #include "tests/support/json_schema.h"
 #include "tests/support/temp_folder.h"
 
@@ -165,6 +168,88 @@ TEST(Judging, ScoresBecomeValuesAndWhatIsNoVerdictIsCounted) {
   EXPECT_EQ(record["prompt_sha256"].get<std::string>().size(), 64u);
   EXPECT_THAT(exam["protocol"].get<std::string>(),
               testing::MatchesRegex("keju-open/official\\+rubric-[0-9a-f]{8}"));
+}
+
+// Judges with a log; stops after `most` answers as if it were killed. Returns how many it asked.
+int64_t judge_with_log(const JudgeSheet& sheet,
+                       const std::filesystem::path& out,
+                       int64_t most,
+                       JudgeAnswers& said) {
+  FakeScript script;
+  int64_t asked = 0;
+  script.generate = [&](const std::string& prompt) {
+    ++asked;
+    return "评分“" + sha256_hex(prompt).substr(0, 8) + "”\n{'综合得分': 7}";
+  };
+  const auto model = make_fake_model(script);
+  VerdictLog log(out, sheet, {"judge", "digest", {}});
+  std::atomic<bool> stop{false};
+  AskOptions ask;
+  ask.known = log.found();
+  ask.cancel = &stop;
+  ask.keep = [&](const JudgeTask& task, const std::string& verdict) {
+    log.add(task, verdict);
+    if (--most == 0) stop = true;
+  };
+  said = ask_judge(*model, sheet, ask);
+  return asked;
+}
+
+TEST(VerdictLog, CutAnywhereItIsGoneOnWith) {
+  const TempFolder folder;
+  make_run(folder / "a", answers("m"), 1);
+  const JudgeSheet sheet = judge_sheet({folder / "a", {}, 1});
+  const auto tasks = static_cast<int64_t>(sheet.tasks.size());
+  JudgeAnswers whole;
+  EXPECT_EQ(judge_with_log(sheet, folder / "whole", -1, whole), tasks);
+  const std::string text = read_file(folder / "whole/verdicts.jsonl");
+  // At every place of the log that a kill may leave behind: here those around each line's end.
+  int64_t lines = -1;
+  for (size_t end = text.find('\n'); end != std::string::npos; end = text.find('\n', end + 1)) {
+    ++lines;
+    for (const size_t cut : {end - 1, end, end + 1}) {
+      const auto out = folder / std::to_string(cut);
+      std::filesystem::create_directories(out);
+      std::ofstream(out / "verdicts.jsonl", std::ios::binary) << text.substr(0, cut);
+      if (cut <= end && lines == 0) {  // not even the first line is whole
+        JudgeAnswers said;
+        EXPECT_EQ(judge_with_log(sheet, out, -1, said), tasks);
+        continue;
+      }
+      JudgeAnswers said;
+      EXPECT_EQ(judge_with_log(sheet, out, -1, said), tasks - lines + (cut <= end ? 1 : 0));
+      EXPECT_EQ(said, whole) << cut;
+      RescoreOptions wanted;
+      wanted.run = folder / "a";
+      wanted.out = out;
+      wanted.verdicts = weigh(sheet, said, {"judge", "digest", {}});
+      if (cut == end) {
+        EXPECT_TRUE(rescore(wanted).complete);
+      }
+    }
+  }
+  EXPECT_EQ(lines, tasks);
+}
+
+TEST(VerdictLog, StopsInOrderAndTakesNoOtherJudgesVerdicts) {
+  const TempFolder folder;
+  make_run(folder / "a", answers("m"), 1);
+  const JudgeSheet sheet = judge_sheet({folder / "a", {}, 1});
+  JudgeAnswers said;
+  judge_with_log(sheet, folder / "out", 3, said);
+  EXPECT_EQ(said.size(), 3u);
+  EXPECT_EQ(VerdictLog(folder / "out", sheet, {"judge", "digest", {}}).found(), said);
+  const auto refusal = [&](const std::filesystem::path& out, const Judge& judge) -> std::string {
+    try {
+      const VerdictLog log(out, sheet, judge);
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), Code::kUsage);
+      return error.what();
+    }
+    return "";
+  };
+  EXPECT_THAT(refusal(folder / "out", {"judge", "other", {}}), HasSubstr("judge_digest: found"));
+  EXPECT_THAT(refusal(folder / "a", {"judge", "digest", {}}), HasSubstr("folder with files"));
 }
 
 TEST(Judging, SeveralVotesAreAveraged) {

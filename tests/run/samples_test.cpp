@@ -131,8 +131,9 @@ TEST(Requests, ChatAndSamples) {
   Protocol protocol;
   protocol.task = Task::kGenerate;
   protocol.generate.chat = true;
-  protocol.generate.system = "Be brief.";
   ExamItem item = two_options();
+  item.system = "Be brief.";
+  item.prefill = "It is";
   item.sample = 4;
   const std::vector<Request> requests = make_requests("suite", protocol, item);
   const auto& generate = std::get<GenerateRequest>(requests.at(0).what);
@@ -140,6 +141,7 @@ TEST(Requests, ChatAndSamples) {
   ASSERT_EQ(generate.prompt.chat.size(), 2U);
   EXPECT_EQ(generate.prompt.chat[0].role, "system");
   EXPECT_EQ(generate.prompt.chat[1].content, "Question:");
+  EXPECT_EQ(generate.prompt.prefill, "It is");
   EXPECT_EQ(generate.sample, 4);
 }
 

@@ -347,13 +347,37 @@ TEST(Compare, EveryNamedRuleIsThere) {
       EXPECT_THROW(answers_match(rule, "1", "1"), Error) << rule;
       continue;
     }
-    const char* one = rule == "letters_equal" ? "A" : "1";
-    const char* other = rule == "letters_equal" ? "B" : "2";
+    const bool term = rule == "prison_term";
+    const char* one = rule == "letters_equal" ? "A" : term ? "1个月" : "1";
+    const char* other = rule == "letters_equal" ? "B" : term ? "2个月" : "2";
     EXPECT_NO_THROW(answers_match(rule, one, one)) << rule;
     EXPECT_TRUE(answers_match(rule, one, one)) << rule;
     EXPECT_FALSE(answers_match(rule, one, other)) << rule;
   }
   EXPECT_THROW(answers_match("equal", "1", "1"), Error);
+}
+
+// LawBench's metrics, worked out by hand from its evaluation functions.
+TEST(Compare, LawBench) {
+  EXPECT_EQ(grade("labels_alone\n利息\n违约", "双方争议的是利息。", "利息"), 1);
+  EXPECT_EQ(grade("labels_alone\n利息\n违约", "利息和违约", "利息"), 0);
+  EXPECT_EQ(grade("labels_alone\n利息\n违约", "本金", "利息"), 0);
+  // Two said, three meant, one in both: 2·1 / (2 + 3).
+  EXPECT_DOUBLE_EQ(grade("labels_f1\n盗窃\n诈骗\n抢劫\n放火", "盗窃罪和放火罪", "盗窃;诈骗;抢劫"),
+                   0.4);
+  EXPECT_EQ(grade("labels_f1\n盗窃\n诈骗", "无罪", "盗窃"), 0);
+  EXPECT_EQ(grade("law_articles_f1", "刑法第264条、第67条", "264、67"), 1);
+  EXPECT_EQ(grade("law_articles_f1", "第二百六十四条、第六十七条", "264、67"), 1);
+  EXPECT_DOUBLE_EQ(grade("law_articles_f1", "第一百三十三条", "133、67"), 2.0 / 3);
+  // What reads 第…款 goes, with the article in it; and of 3万元 no number is left but the 3.
+  EXPECT_EQ(grade("law_articles_f1", "第264条第1款", "264"), 0);
+  EXPECT_EQ(grade("law_articles_f1", "罚金3万元", "3"), 1);
+  EXPECT_EQ(grade("prison_term", "判处有期徒刑36个月", "36"), 1);
+  EXPECT_EQ(grade("prison_term", "判处有期徒刑三年", "36"), 1);
+  // Months go before years, which are not added.
+  EXPECT_DOUBLE_EQ(grade("prison_term", "三年六个月", "42"),
+                   1 - (std::log(43.0) - std::log(7.0)) / std::log(216.0));
+  EXPECT_EQ(grade("prison_term", "无期徒刑", "36"), 0);
 }
 
 TEST(Numbers, PlainDecimals) {

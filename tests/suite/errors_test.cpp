@@ -267,7 +267,7 @@ TEST_F(Errors, MissingData) {
             "datasets/tiny/test/one.csv: found no such file, need split \"test\" of tiny. ");
   ExamOptions with;
   with.suite = "cmmlu";
-  EXPECT_EQ(message(with, Code::kIo).substr(0, 55),
+  EXPECT_EQ(message(with, Code::kUsage).substr(0, 55),
             "--data: found nothing, need the data of cmmlu. To get i");
   with.data = folder_.path();
   EXPECT_EQ(message(with, Code::kIo).substr(0, 44), "cmmlu: found no such folder, need the data o");

@@ -258,6 +258,17 @@ TEST_F(Layouts, LawBenchReadsEachTaskInItsWay) {
   EXPECT_EQ(choice.answer, "B");
   EXPECT_EQ(choice.extract, "choice_letter");
   EXPECT_EQ(open("lawbench", "official", 0, {"3-7"})->item(0).compare, "number_equal");
+  put("lawbench/zero_shot/2-3.json",
+      R"([{"instruction": "分类。", "question": "离婚", "answer": "类别:准予离婚、支付抚养费。"}])");
+  put("lawbench/zero_shot/3-4.json",
+      R"([{"instruction": "刑期？", "question": "甲", "answer": "刑期:36个月"},
+          {"instruction": "刑期？", "question": "乙", "answer": "刑期:无期徒刑"}])");
+  EXPECT_EQ(open("lawbench", "official", 0, {"2-3"})->item(0).answer, "准予离婚;支付抚养费");
+  const auto terms = open("lawbench", "official", 0, {"3-4"});
+  EXPECT_EQ(terms->item(0).answer, "36");
+  EXPECT_EQ(terms->item(1).answer, "")
+      << "no term of months: unlabelled, as the repository leaves it out";
+  EXPECT_EQ(terms->item(0).compare, "prison_term");
   const auto text = open("lawbench", "official", 0, {"1-1"});
   EXPECT_EQ(text->item(0).answer, "第一条原文");
   EXPECT_EQ(text->protocol().compare, "rouge_l_char");
