@@ -157,4 +157,34 @@ Kinship kinship(const Questions& questions,
   return out;
 }
 
+std::vector<KinshipPair> kinship_pairs(const Questions& questions,
+                                       std::span<const Answers> models,
+                                       std::span<const int64_t> clusters,
+                                       const BootstrapOptions& options) {
+  constexpr double kCopy = 0.7;
+  const size_t count = models.size();
+  std::vector<std::vector<double>> alike(count, std::vector<double>(count, 0));
+  for (size_t a = 0; a < count; ++a) {
+    for (size_t b = a + 1; b < count; ++b) {
+      const Kinship k = kinship(questions, models[a], models[b], {}, {}, {.replicates = 0});
+      alike[a][b] = alike[b][a] = k.excess.value_or(0);
+    }
+  }
+  std::vector<KinshipPair> out;
+  for (size_t a = 0; a < count; ++a) {
+    for (size_t b = a + 1; b < count; ++b) {
+      std::vector<const Answers*> others;
+      for (size_t m = 0; m < count; ++m) {
+        const bool kin = alike[m][a] > kCopy || alike[m][b] > kCopy;
+        if (m != a && m != b && !kin) others.push_back(&models[m]);
+      }
+      out.push_back({a,
+                     b,
+                     static_cast<int64_t>(others.size()),
+                     kinship(questions, models[a], models[b], others, clusters, options)});
+    }
+  }
+  return out;
+}
+
 }  // namespace keju
