@@ -14,7 +14,7 @@ namespace {
 
 constexpr size_t kMostModels = 20;   // the first on the overall board; 190 pairs
 constexpr size_t kMostItems = 4000;  // of all boards, a random sample of each beyond its share
-constexpr int64_t kReplicates = 1000;
+constexpr int64_t kReplicates = 500;
 
 bool is_choice(const Board& board) {
   return board.paper->task == "choose" && board.contest != nullptr;

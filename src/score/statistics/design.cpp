@@ -118,7 +118,8 @@ std::optional<DesignMean> design_mean(std::span<const double> values, const Desi
   return design_mean(values, DesignLayout(values.size(), design));
 }
 
-std::optional<DesignMean> design_mean(std::span<const double> values, const DesignLayout& layout) {
+std::optional<DesignMean> design_moments(std::span<const double> values,
+                                         const DesignLayout& layout) {
   KEJU_CHECK(values.size() == layout.count(), "one value per observation");
   if (values.size() < 2 || layout.clusters < 2) return std::nullopt;
   const std::vector<Spread> spread = spreads(values, layout);
@@ -147,8 +148,14 @@ std::optional<DesignMean> design_mean(std::span<const double> values, const Desi
   out.clusters = static_cast<int64_t>(layout.clusters);
   out.strata = static_cast<int64_t>(layout.strata.size());
   out.df = std::max<double>(1, static_cast<double>(out.clusters - out.strata));
-  const double reach = student_quantile(0.975, out.df) * out.se;
-  out.interval = {out.value - reach, out.value + reach};
+  return out;
+}
+
+std::optional<DesignMean> design_mean(std::span<const double> values, const DesignLayout& layout) {
+  std::optional<DesignMean> out = design_moments(values, layout);
+  if (!out) return out;
+  const double reach = student_quantile(0.975, out->df) * out->se;
+  out->interval = {out->value - reach, out->value + reach};
   return out;
 }
 

@@ -61,6 +61,9 @@ struct DesignMean {
 // Nothing for fewer than two observations or fewer than two clusters.
 // Source: Liang & Zeger 1986; Cochran 1977, ch. 5; Miller 2024 (arXiv:2411.00640).
 std::optional<DesignMean> design_mean(std::span<const double> values, const DesignLayout& layout);
+// The same without the interval, whose quantile costs more than all the rest.
+std::optional<DesignMean> design_moments(std::span<const double> values,
+                                         const DesignLayout& layout);
 std::optional<DesignMean> design_mean(std::span<const double> values, const Design& design = {});
 
 // The weight of each observation in that mean; they sum to 1.

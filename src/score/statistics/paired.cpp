@@ -131,7 +131,7 @@ std::optional<DesignMean> mean_difference(std::span<const double> first,
   KEJU_CHECK(first.size() == second.size(), "a pair needs both sides");
   std::vector<double> differences(first.size());
   for (size_t i = 0; i < first.size(); ++i) differences[i] = second[i] - first[i];
-  return design_mean(differences, layout);
+  return design_moments(differences, layout);
 }
 
 }  // namespace
@@ -153,6 +153,8 @@ std::optional<PairedDifference> paired_difference(std::span<const double> first,
   const Sides sides = sides_of(first, second, *mean, design.weights);
   PairedDifference out;
   out.mean = *mean;
+  const double reach = student_quantile(0.975, mean->df) * mean->se;
+  out.mean.interval = {mean->value - reach, mean->value + reach};
   out.counts = sides.counts;
   out.clustered = sides.clustered;
   out.by_score = sides.binary && (sides.micro || out.counts.discordant() == 0);
