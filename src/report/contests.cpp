@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 #include <thread>
 #include <unordered_map>
 
@@ -58,15 +59,19 @@ bool same_items(const PaperItems& a, const PaperItems& b) {
   return std::equal(a.judged.begin(), a.judged.end(), b.judged.begin(), b.judged.end(), same);
 }
 
-// Labels of what hangs together, from the rows of data that one run keeps.
-std::vector<int64_t> clusters_of(const Board::Entry& entry) {
-  std::unordered_map<uint64_t, int64_t> labels;
-  for_each_item(entry.run->path, entry.exam->key, [&](const StoredItem& stored) {
-    const std::string id = item_of_sample(stored.record.item, entry.exam->samples);
-    labels.emplace(item_place(id), cluster_of(stored.doc, id));
+// What hangs together on a board's items, by their places, from the rows of data that a run keeps.
+using Labels = std::unordered_map<uint64_t, int64_t>;
+
+// Of one run, read once, the labels of those exams that are keys of `exams`, with their samples.
+std::map<std::string, Labels> labels_of(const RunView& run,
+                                        const std::map<std::string, int64_t>& exams) {
+  std::map<std::string, Labels> out;
+  for_each_item(run.path, exams.size() == 1 ? exams.begin()->first : "", [&](const auto& stored) {
+    const auto exam = exams.find(stored.record.exam);
+    if (exam == exams.end()) return;
+    const std::string id = item_of_sample(stored.record.item, exam->second);
+    out[exam->first].emplace(item_place(id), cluster_of(stored.doc, id));
   });
-  std::vector<int64_t> out;
-  for (const JudgedItem& item : entry.exam->stored->judged) out.push_back(labels[item.place]);
   return out;
 }
 
@@ -83,9 +88,8 @@ std::vector<const Board::Entry*> finishers(const Board& board) {
   return out;
 }
 
-std::shared_ptr<const BoardContest> contest_of(const Board& board) {
-  const std::vector<const Board::Entry*> entries = finishers(board);
-  if (entries.size() < 2) return nullptr;
+std::shared_ptr<const BoardContest> contest_of(const std::vector<const Board::Entry*>& entries,
+                                               const Labels& labels) {
   const ExamView& paper = *entries[0]->exam;
   const bool macro = paper.average == "macro";
   const double scale = paper.lower_is_better() ? -1 : 100;
@@ -100,7 +104,11 @@ std::shared_ptr<const BoardContest> contest_of(const Board& board) {
   }
   std::vector<int64_t> subjects;
   for (const JudgedItem& item : paper.stored->judged) subjects.push_back(item.subject);
-  out->clusters = clusters_of(*entries[0]);
+  for (const JudgedItem& item : paper.stored->judged) {
+    const auto label = labels.find(item.place);
+    if (label == labels.end()) return nullptr;
+    out->clusters.push_back(label->second);
+  }
   const Design design{macro ? std::span<const int64_t>(subjects) : std::span<const int64_t>(),
                       out->clusters,
                       macro ? Design::Weights::kStrata : Design::Weights::kItems};
@@ -123,13 +131,38 @@ std::string group_name(int64_t group) {
 }  // namespace
 
 void hold_contests(Standings& standings) {
-  if (standings.boards.empty()) return;
-  const auto boards = static_cast<int64_t>(standings.boards.size());
-  const int threads = static_cast<int>(
-      std::clamp<int64_t>(std::min<int64_t>(std::thread::hardware_concurrency(), boards), 1, 16));
-  ThreadPool(threads).run(boards, [&](int64_t i) {
-    Board& board = standings.boards[static_cast<size_t>(i)];
-    board.contest = contest_of(board);
+  struct Held {
+    Board* board;
+    std::vector<const Board::Entry*> entries;
+  };
+  std::vector<Held> held;
+  // Every paper's rows of data are the same in all runs of it: those of the first are read, of as
+  // few runs as may be.
+  std::map<const RunView*, std::map<std::string, int64_t>> exams;
+  for (Board& board : standings.boards) {
+    std::vector<const Board::Entry*> entries = finishers(board);
+    if (entries.size() < 2) continue;
+    exams[entries[0]->run][entries[0]->exam->key] = entries[0]->exam->samples;
+    held.push_back({&board, std::move(entries)});
+  }
+  if (held.empty()) return;
+  std::vector<const RunView*> runs;
+  for (const auto& [run, keys] : exams) runs.push_back(run);
+  std::vector<std::map<std::string, Labels>> labels(runs.size());
+  const int threads = static_cast<int>(std::clamp<size_t>(
+      std::min<size_t>(std::thread::hardware_concurrency(), held.size()), 1, 16));
+  ThreadPool pool(threads);
+  pool.run(static_cast<int64_t>(runs.size()), [&](int64_t i) {
+    const auto at = static_cast<size_t>(i);
+    labels[at] = labels_of(*runs[at], exams.at(runs[at]));
+  });
+  pool.run(static_cast<int64_t>(held.size()), [&](int64_t i) {
+    const Held& one = held[static_cast<size_t>(i)];
+    const Board::Entry& first = *one.entries[0];
+    const auto run =
+        static_cast<size_t>(std::find(runs.begin(), runs.end(), first.run) - runs.begin());
+    const auto own = labels[run].find(first.exam->key);
+    if (own != labels[run].end()) one.board->contest = contest_of(one.entries, own->second);
   });
 }
 
