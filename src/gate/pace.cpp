@@ -83,7 +83,11 @@ std::optional<SpeedRatio> speed_ratio(const Pace& baseline, const Pace& candidat
 
 Json to_json(const std::optional<Pace>& pace) {
   if (!pace) return nullptr;
-  return {{"seconds", pace->seconds}, {"tokens", pace->tokens}};
+  Json seconds = Json::array(), tokens = Json::array();
+  // To the nanosecond, so that a committed file stays small.
+  for (const double s : pace->seconds) seconds.push_back(std::round(s * 1e9) / 1e9);
+  for (const double t : pace->tokens) tokens.push_back(std::llround(t));
+  return {{"seconds", std::move(seconds)}, {"tokens", std::move(tokens)}};
 }
 
 std::optional<Pace> pace_from_json(const Json& json, const std::string& where) {
