@@ -12,7 +12,10 @@ out="${2:-keju-out}"
 program="$build/keju"
 [[ -x "$program" ]] || { echo "package.sh: $program: found no program, need one. cmake --build $build --target keju" >&2; exit 7; }
 
-newest_glibc() { objdump -T "$1" | grep -o 'GLIBC_[0-9.]*' | sort -Vu | tail -1; }
+# The newest version of a symbol set that a file asks for: newest FILE GLIBC
+newest() { { objdump -T "$1" | grep -o "\b$2_[0-9.]*" || true; } | sort -Vu | tail -1; }
+# What Ubuntu 22.04 has (glibc 2.35, GCC 12's runtimes); Debian 12 has glibc 2.36 and the same runtimes.
+offered="GLIBC_2.35 GLIBCXX_3.4.30 CXXABI_1.3.13 GCC_12.0.0"
 
 version="$("$program" --version | grep -oE '[0-9]+\.[0-9]+\.[0-9]+' | head -1)"
 name="keju-${version}-linux-x86_64"
@@ -32,11 +35,12 @@ ldd "$program" | awk '$2 == "=>" { print $1, $3 }' | while read -r soname path; 
 done
 
 for file in "$stage/$name/bin/keju" "$stage/$name"/lib/*; do
-  needs="$(newest_glibc "$file")"
-  if [[ "$(printf '%s\nGLIBC_2.35\n' "$needs" | sort -V | tail -1)" != GLIBC_2.35 ]]; then
-    echo "package.sh: $(basename "$file") needs $needs, Ubuntu 22.04 has GLIBC_2.35. Build on Debian 12 or older" >&2
+  for has in $offered; do
+    needs="$(newest "$file" "${has%_*}")"
+    [[ "$(printf '%s\n%s\n' "$needs" "$has" | sort -V | tail -1)" == "$has" ]] && continue
+    echo "package.sh: $(basename "$file") needs $needs, Ubuntu 22.04 has $has. Build on Debian 12 or older" >&2
     exit 6
-  fi
+  done
 done
 
 # The packed program must run with its own libraries, and with nothing of this checkout.

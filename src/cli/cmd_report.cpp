@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <filesystem>
+#include <map>
 #include <vector>
 
 #include "base/error.h"
@@ -17,7 +18,7 @@ struct Options {
   std::vector<std::string> runs, models, published;
   std::string out, acceptance;
   ReportOptions report;
-  bool json = false;
+  bool json = false, verbose = false;
 };
 
 Json result_json(const ReportResult& result) {
@@ -33,13 +34,37 @@ Json result_json(const ReportResult& result) {
   return {{"files", files}, {"key", key}, {"acceptance", checks}};
 }
 
-void print_result(const ReportResult& result) {
-  for (const auto& file : result.files) fmt::print("{}\n", file.string());
+// What was written, a line for each kind, or with `verbose` for each file. The page comes last,
+// where it is seen.
+void print_files(const ReportResult& result, bool verbose) {
+  const std::filesystem::path page = result.files.front();
+  std::map<std::string, size_t> folders;
+  std::string beside;
+  for (const std::filesystem::path& file : result.files) {
+    if (file == page) continue;
+    const bool top = file.parent_path() == page.parent_path();
+    if (verbose) {
+      fmt::print("{}\n", file.string());
+    } else if (top) {
+      beside += (beside.empty() ? "" : ", ") + file.filename().string();
+    } else {
+      ++folders[file.parent_path().string()];
+    }
+  }
+  if (!beside.empty()) fmt::print("{}: {}\n", page.parent_path().string(), beside);
+  for (const auto& [folder, count] : folders) {
+    fmt::print("{}: {} {}\n", folder, count, count == 1 ? "file" : "files");
+  }
+  fmt::print("{}\n", page.string());
+}
+
+void print_result(const ReportResult& result, bool verbose) {
   for (const auto& [blind, name] : result.key) fmt::print("{} = {}\n", blind, name);
   for (const ReportResult::Check& check : result.acceptance) {
     fmt::print(
         "{}: {}: {}, found {}\n", check.model, check.requirement, check.verdict, check.found);
   }
+  print_files(result, verbose);
 }
 
 int run_report(const Options& options) {
@@ -59,7 +84,7 @@ int run_report(const Options& options) {
   if (options.json) {
     write_json_line(result_json(result));
   } else {
-    print_result(result);
+    print_result(result, options.verbose);
   }
   if (result.any_failed) return 1;
   return result.all_met ? 0 : 2;
@@ -97,6 +122,7 @@ void add_report(CLI::App& app, Action& action) {
                       options->acceptance,
                       "Requirements to judge: score, ttft, price_per_correct, refusal_rate (YAML)");
   command->add_flag("--blind", options->report.blind, "Call the models by letters; prints the key");
+  command->add_flag("--verbose", options->verbose, "Name every file that is written");
   command->add_flag("--json", options->json, "One JSON object");
   command->callback([=, &action] { action = [=] { return run_report(*options); }; });
 }

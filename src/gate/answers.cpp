@@ -2,45 +2,16 @@
 #include "gate/answers.h"
 
 #include <algorithm>
-#include <array>
 #include <map>
+#include <set>
 #include <tuple>
 
 #include "base/error.h"
-#include "base/sha256.h"
-#include "base/utf8.h"
 #include "run/record.h"
+#include "score/clusters.h"
 
 namespace keju {
 namespace {
-
-constexpr std::array<const char*, 4> kPassages = {"passage", "document", "context", "article"};
-
-bool whole_number(const std::string& text) {
-  return !text.empty() && text.find_first_not_of("0123456789") == std::string::npos;
-}
-
-// Texts of a row, wherever they lie; letters and numbers (answers, ids) say nothing.
-void gather_texts(const Json& value, std::vector<std::string>& out) {
-  if (value.is_string()) {
-    auto text = value.get<std::string>();
-    if (count_code_points(text) >= 2 && !whole_number(text)) out.push_back(std::move(text));
-  } else if (value.is_structured()) {
-    for (const Json& inner : value) gather_texts(inner, out);
-  }
-}
-
-int64_t label(const std::string& text) {
-  const std::string hex = sha256_hex(text).substr(0, 15);
-  return static_cast<int64_t>(std::stoull(hex, nullptr, 16));
-}
-
-std::string sorted_key(std::vector<std::string> texts) {
-  std::sort(texts.begin(), texts.end());
-  std::string key;
-  for (const std::string& text : texts) key += std::to_string(text.size()) + "\n" + text;
-  return key;
-}
 
 void take_outcome(const Outcome& outcome, AnsweredItem& item) {
   if (const auto* scored = std::get_if<Scored>(&outcome)) {
@@ -69,21 +40,6 @@ const AnsweredExam* AnsweredRun::find(const std::string& key) const {
     if (exam.manifest.key == key) return &exam;
   }
   return nullptr;
-}
-
-std::string row_texts(const Json& doc) {
-  std::vector<std::string> texts;
-  gather_texts(doc, texts);
-  return sorted_key(std::move(texts));
-}
-
-int64_t cluster_of(const Json& doc, const std::string& id) {
-  std::vector<std::string> passage;
-  for (const char* name : kPassages) {
-    if (doc.is_object() && passage.empty() && doc.contains(name)) gather_texts(doc[name], passage);
-  }
-  const std::string key = passage.empty() ? row_texts(doc) : sorted_key(std::move(passage));
-  return label(key.empty() ? "id\n" + id : key);
 }
 
 AnsweredItem answered(const StoredItem& stored) {
@@ -128,6 +84,7 @@ AnsweredRun read_answers(const std::filesystem::path& folder) {
     run.exams.back().manifest = std::move(exam);
   }
   std::vector<std::vector<ItemRecord>> records(run.exams.size());
+  std::set<int64_t> sessions;
   for_each_item(folder, "", [&](const StoredItem& stored) {
     const auto found = index.find(stored.record.exam);
     if (found == index.end()) {
@@ -142,7 +99,15 @@ AnsweredRun read_answers(const std::filesystem::path& folder) {
     if (exam.manifest.protocol.private_items) withhold(exam.items.back());
     exam.failed += exam.items.back().failed ? 1 : 0;
     records[found->second].push_back(stored.record);
+    sessions.insert(stored.session);
   });
+  if (sessions.size() == 1 && store_files(folder).size() == 1) {
+    std::vector<const ItemRecord*> all;
+    for (const auto& exam : records) {
+      for (const ItemRecord& record : exam) all.push_back(&record);
+    }
+    run.paces = paces_of(all);
+  }
   for (size_t i = 0; i < run.exams.size(); ++i) {
     AnsweredExam& exam = run.exams[i];
     exam.digest = run_digest(records[i]);

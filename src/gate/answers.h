@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/json.h"
+#include "gate/pace.h"
 #include "run/manifest.h"
 #include "run/store.h"
 #include "score/statistics/kinship.h"
@@ -17,7 +18,7 @@ namespace keju {
 struct AnsweredItem {
   std::string id, subject, prompt_hash;
   int64_t row = 0;
-  int64_t cluster = 0;   // equal for items that hang together, see cluster_of
+  int64_t cluster = 0;   // equal for items that hang together, see cluster_of in score/clusters.h
   bool failed = false;   // it has no answer, only an error
   bool counted = false;  // it is in the averages; `value` and `weight` hold
   double value = 0, weight = 1;
@@ -44,17 +45,9 @@ struct AnsweredRun {
   std::string model;
   Json manifest;
   std::vector<AnsweredExam> exams;  // in run.json's order
+  Paces paces;                      // none where the run took several sessions or processes
   const AnsweredExam* find(const std::string& key) const;
 };
-
-// What makes items hang together, from their row of data: the same passage (a column "passage",
-// "document", "context" or "article"), or else the same texts in any order, so that copies of a
-// question and permutations of its options are one. `id` if the row says nothing.
-int64_t cluster_of(const Json& doc, const std::string& id);
-
-// The texts of a row of data in sorted order, without letters and numbers: equal for the same
-// question however a tool names its columns. "" if there are none.
-std::string row_texts(const Json& doc);
 
 AnsweredItem answered(const StoredItem& stored);
 

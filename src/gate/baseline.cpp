@@ -92,6 +92,11 @@ Baseline from_file(const std::filesystem::path& path) {
   const Json& speed = member(json, "speed", where);
   out.prefill_tokens_per_s = optional_number(speed, "prefill_tokens_per_s");
   out.decode_tokens_per_s = optional_number(speed, "decode_tokens_per_s");
+  if (speed.contains("paces")) {  // files of before there were paces have none
+    const Json& paces = speed["paces"];
+    out.paces = {pace_from_json(member(paces, "prefill", where), where + ": speed: prefill"),
+                 pace_from_json(member(paces, "decode", where), where + ": speed: decode")};
+  }
   const Json& pilot = member(json, "pilot", where);
   if (!pilot.is_null()) {
     out.pilot = {number_member(pilot, "discordance", where),
@@ -128,6 +133,7 @@ Baseline baseline_of(const AnsweredRun& run, const Json& results) {
   }
   out.prefill_tokens_per_s = rate_of(results, "prefill_tokens_per_s");
   out.decode_tokens_per_s = rate_of(results, "decode_tokens_per_s");
+  out.paces = run.paces;
   return out;
 }
 
@@ -162,7 +168,10 @@ void write_baseline(const Baseline& baseline, const std::filesystem::path& path)
                  {"fingerprint", baseline.fingerprint},
                  {"speed",
                   {{"prefill_tokens_per_s", number(baseline.prefill_tokens_per_s)},
-                   {"decode_tokens_per_s", number(baseline.decode_tokens_per_s)}}},
+                   {"decode_tokens_per_s", number(baseline.decode_tokens_per_s)},
+                   {"paces",
+                    {{"prefill", to_json(baseline.paces.prefill)},
+                     {"decode", to_json(baseline.paces.decode)}}}}},
                  {"pilot", pilot},
                  {"exams", std::move(exams)}};
   write_file_atomically(path, out.dump(1, ' ', false, Json::error_handler_t::replace) + "\n");

@@ -36,6 +36,7 @@ struct Baseline {
   Json fingerprint;
   std::vector<BaselineExam> exams;
   std::optional<double> prefill_tokens_per_s, decode_tokens_per_s;
+  Paces paces;
   std::optional<Pilot> pilot;
 };
 

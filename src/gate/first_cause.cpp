@@ -12,6 +12,7 @@
 #include "run/manifest.h"
 #include "run/results.h"
 #include "run/store.h"
+#include "score/clusters.h"
 
 namespace keju {
 namespace {

@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "run/manifest.h"
 #include "run/results.h"
+#include "score/clusters.h"
 
 namespace keju {
 namespace {

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <ctime>
+#include <map>
 
 #include "base/error.h"
 #include "gate/compare.h"
@@ -177,6 +178,33 @@ std::vector<HistoryLine> read_history(const std::vector<std::filesystem::path>& 
   }
   for (size_t i = 0; i < lines.size(); ++i) add_steps(lines[i], sat[i]);
   return lines;
+}
+
+std::vector<Chart> to_charts(const std::vector<HistoryLine>& lines) {
+  std::vector<Chart> charts;
+  std::map<std::string, int> uses;
+  for (const HistoryLine& line : lines) {
+    const double scale = line.bits ? 1 : 100;
+    TrendChart trend;
+    trend.decimals = line.bits ? 3 : 1;
+    const auto scaled = [&](const std::optional<double>& x) {
+      return x ? std::optional<double>(scale * *x) : std::nullopt;
+    };
+    for (const HistoryPoint& p : line.points) {
+      const std::string label = p.commit.empty() ? date(p.started_unix_s) : p.commit.substr(0, 9);
+      trend.points.push_back({label,
+                              scaled(p.score),
+                              scaled(p.low),
+                              scaled(p.high),
+                              p.step.has_value() && p.p_adjusted < 0.05});
+    }
+    std::string id = slug(line.exam);
+    const int use = ++uses[id];
+    if (use > 1) id += fmt::format("-{}", use);
+    const std::string unit = line.bits ? "bits per byte" : line.average;
+    charts.push_back({id, line.exam + " (" + unit + ")", {}, std::move(trend)});
+  }
+  return charts;
 }
 
 Json to_json(const std::vector<HistoryLine>& lines) {

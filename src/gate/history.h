@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/json.h"
+#include "report/chart.h"
 #include "score/statistics/paired.h"
 
 namespace keju {
@@ -36,5 +37,9 @@ std::vector<HistoryLine> read_history(const std::vector<std::filesystem::path>& 
 
 Json to_json(const std::vector<HistoryLine>& lines);
 std::string to_markdown(const std::vector<HistoryLine>& lines);
+
+// Each exam's scores with their intervals as a chart; "*" marks a step that chance does not
+// explain (p_adjusted < 0.05).
+std::vector<Chart> to_charts(const std::vector<HistoryLine>& lines);
 
 }  // namespace keju

@@ -52,24 +52,6 @@ void add_exam(const std::vector<AnsweredRun>& runs, const std::string& key, Benc
   }
 }
 
-// A run this alike to one of a pair (another quantisation of it, say) is no witness of what
-// strangers share: it would make the pair look less alike than strangers are.
-constexpr double kCopy = 0.7;
-
-// The excess of each pair by habits of place alone.
-std::vector<std::vector<double>> likely_copies(const Bench& bench) {
-  const size_t runs = bench.answers.size();
-  std::vector<std::vector<double>> out(runs, std::vector<double>(runs, 0));
-  for (size_t a = 0; a < runs; ++a) {
-    for (size_t b = a + 1; b < runs; ++b) {
-      const Kinship k =
-          kinship(bench.questions, bench.answers[a], bench.answers[b], {}, {}, {.replicates = 0});
-      out[a][b] = out[b][a] = k.excess.value_or(0);
-    }
-  }
-  return out;
-}
-
 Json interval_json(const std::optional<Interval>& interval) {
   return interval ? Json{interval->low, interval->high} : Json();
 }
@@ -107,25 +89,7 @@ KinshipBoard kinship_board(const std::vector<AnsweredRun>& runs, const Bootstrap
                "--kinship: found no exam of choices that all {} runs sat alike, need one",
                runs.size());
   }
-  const std::vector<std::vector<double>> copies = likely_copies(bench);
-  for (size_t a = 0; a < runs.size(); ++a) {
-    for (size_t b = a + 1; b < runs.size(); ++b) {
-      std::vector<const Answers*> others;
-      for (size_t r = 0; r < runs.size(); ++r) {
-        const bool kin = copies[r][a] > kCopy || copies[r][b] > kCopy;
-        if (r != a && r != b && !kin) others.push_back(&bench.answers[r]);
-      }
-      board.pairs.push_back({a,
-                             b,
-                             static_cast<int64_t>(others.size()),
-                             kinship(bench.questions,
-                                     bench.answers[a],
-                                     bench.answers[b],
-                                     others,
-                                     bench.clusters,
-                                     options)});
-    }
-  }
+  board.pairs = kinship_pairs(bench.questions, bench.answers, bench.clusters, options);
   return board;
 }
 

@@ -12,12 +12,6 @@ namespace keju {
 
 inline constexpr const char* kKinshipSchema = "keju.kinship/1";
 
-struct KinshipPair {
-  size_t a = 0, b = 0;    // indices into the runs
-  int64_t witnesses = 0;  // other runs that say what strangers share: no likely copies of either
-  Kinship kinship;
-};
-
 struct KinshipBoard {
   std::vector<std::string> runs, models;
   std::vector<std::string> exams;  // pooled: those of choices that all runs sat alike

@@ -67,6 +67,18 @@ std::optional<double> field_score(const Standings& standings,
   return sum / boards;
 }
 
+// Whether no board of the field tells the model from guessing.
+bool guesses_all(const Standings& standings, const FieldOfStudy& field, size_t model) {
+  bool any = false;
+  for (const Board& board : standings.boards) {
+    if (!examines(field, board)) continue;
+    const ExamView* exam = finished(board, model);
+    if (exam == nullptr || !exam->at_chance) return false;
+    any = true;
+  }
+  return any;
+}
+
 // A part of a board that stands for an ability: a category, or of suites without them a subject.
 struct Ability {
   const Board* board;
@@ -144,6 +156,7 @@ Table field_table(const Standings& standings) {
     std::vector<Cell> cells = {text_cell(standings.models[m].name)};
     for (const FieldOfStudy* field : shown) {
       cells.push_back(points(field_score(standings, *field, m)));
+      if (guesses_all(standings, *field, m)) cells.back().marks.push_back(kChanceMark);
     }
     table.rows.push_back(std::move(cells));
   }
@@ -160,11 +173,11 @@ Table category_table(const Standings& standings) {
   const std::vector<Ability> abilities = abilities_of(standings);
   if (abilities.size() < 2) return table;
   HeatMap heat;
-  std::vector<std::string> ids;
   for (size_t a = 0; a < abilities.size(); ++a) {
-    ids.push_back(fmt::format("ability-{}", a + 1));
-    table.columns.push_back(
-        {ids.back(), abilities[a].title, Column::Kind::kNumber, board_title(*abilities[a].board)});
+    table.columns.push_back({fmt::format("ability-{}", a + 1),
+                             abilities[a].title,
+                             Column::Kind::kNumber,
+                             board_title(*abilities[a].board)});
     heat.columns.push_back(abilities[a].title);
   }
   for (size_t m = 0; m < standings.models.size(); ++m) {
@@ -178,7 +191,6 @@ Table category_table(const Standings& standings) {
     table.rows.push_back(std::move(cells));
   }
   if (heat.rows.size() > kMostBars) heat.rows.resize(kMostBars);
-  mark_best(table, ids, false);
   table.charts.push_back({"abilities-heat",
                           {"类别热图", "Heat map of categories"},
                           {"颜色越深得分越高（0–100）", "The deeper, the higher (0–100)"},

@@ -25,7 +25,8 @@ auto paper(const ExamView& exam) {
                   exam.shots,
                   exam.limit,
                   exam.suite_hash,
-                  exam.item_set);
+                  exam.item_set,
+                  exam.judging);
 }
 
 int kind(const ExamView& exam) {
@@ -171,18 +172,11 @@ Standings arrange(const std::vector<RunView>& runs, const ReportOptions& options
   return standings;
 }
 
-std::vector<size_t> overall_boards(const Standings& standings) {
-  std::vector<std::vector<size_t>> sets(standings.models.size());
-  for (size_t i = 0; i < standings.boards.size(); ++i) {
-    for (const Board::Entry& entry : standings.boards[i].entries) {
-      const ExamView& exam = *entry.exam;
-      if (exam.lower_is_better() || !exam.items.complete() || !exam.score.value) continue;
-      sets[entry.model].push_back(i);
-    }
-  }
+std::vector<size_t> widest_set(const std::vector<std::vector<size_t>>& candidates,
+                               const std::vector<std::vector<size_t>>& sets) {
   std::vector<size_t> best;
   size_t best_cells = 0, best_models = 0;
-  for (const std::vector<size_t>& candidate : sets) {
+  for (const std::vector<size_t>& candidate : candidates) {
     const auto models = static_cast<size_t>(
         std::count_if(sets.begin(), sets.end(), [&](const std::vector<size_t>& set) {
           return std::includes(set.begin(), set.end(), candidate.begin(), candidate.end());
@@ -195,6 +189,28 @@ std::vector<size_t> overall_boards(const Standings& standings) {
     }
   }
   return best;
+}
+
+bool in_totals(const ExamView& exam) {
+  return !exam.lower_is_better() && exam.items.complete() && exam.score.value.has_value();
+}
+
+bool all_guess(const Board& board) {
+  return std::all_of(board.entries.begin(), board.entries.end(), [](const Board::Entry& entry) {
+    return !in_totals(*entry.exam) || entry.exam->at_chance;
+  });
+}
+
+std::vector<size_t> overall_boards(const Standings& standings) {
+  std::vector<std::vector<size_t>> sets(standings.models.size());
+  const bool none_tells = std::all_of(standings.boards.begin(), standings.boards.end(), all_guess);
+  for (size_t i = 0; i < standings.boards.size(); ++i) {
+    if (!none_tells && all_guess(standings.boards[i])) continue;
+    for (const Board::Entry& entry : standings.boards[i].entries) {
+      if (in_totals(*entry.exam)) sets[entry.model].push_back(i);
+    }
+  }
+  return widest_set(sets, sets);
 }
 
 }  // namespace keju

@@ -17,6 +17,15 @@ std::string stem(size_t number) {
   return kStems[number % kStems.size()] + (round > 0 ? std::to_string(round + 1) : "");
 }
 
+// A judge or an opponent by the letter that it has, if one of the blinded models bears its name.
+std::string blind_name(const std::string& name,
+                       const std::vector<std::pair<std::string, std::string>>& key) {
+  for (const auto& [letter, own] : key) {
+    if (own == name) return letter;
+  }
+  return name.empty() ? "" : "—";
+}
+
 }  // namespace
 
 std::vector<std::pair<std::string, std::string>> make_blind(std::vector<RunView>& runs) {
@@ -43,7 +52,12 @@ std::vector<std::pair<std::string, std::string>> make_blind(std::vector<RunView>
     run.family = run.template_hash = run.tokenizer_digest = run.digest = run.numeric_mode = "";
     run.weights_digest = "";
     run.parameters = run.weights_bytes = run.promise_bytes = 0;
-    for (ExamView& exam : run.exams) exam.digest = "";
+    for (ExamView& exam : run.exams) {
+      exam.digest = "";
+      if (!exam.judged) continue;
+      exam.judged->judge = blind_name(exam.judged->judge, key);
+      exam.judged->against = blind_name(exam.judged->against, key);
+    }
   }
   return key;
 }

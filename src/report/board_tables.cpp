@@ -4,6 +4,7 @@
 #include <map>
 
 #include "base/error.h"
+#include "report/contests.h"
 #include "report/format.h"
 #include "report/leaderboard.h"
 #include "report/rank.h"
@@ -107,6 +108,16 @@ std::vector<Text> board_facts(const ExamView& exam) {
   if (!exam.data_hash_matches_card) {
     facts.push_back({"数据与登记的哈希不符", "data differ from the card's hash"});
   }
+  if (exam.samples > 1) {
+    facts.push_back({fmt::format("每题 {} 次作答，先按题平均", exam.samples),
+                     fmt::format("{} answers per item, averaged first", exam.samples)});
+  }
+  if (exam.judged) {
+    facts.push_back({"评审 " + exam.judged->judge, "judged by " + exam.judged->judge});
+    if (exam.judged->pairwise) {
+      facts.push_back({"对手 " + exam.judged->against, "against " + exam.judged->against});
+    }
+  }
   facts.push_back({"题集 " + hash_short(exam.item_set), "item set " + hash_short(exam.item_set)});
   facts.push_back({"首题提示 " + hash_short(exam.first_prompt_sha256),
                    "first prompt " + hash_short(exam.first_prompt_sha256)});
@@ -137,6 +148,13 @@ void add_score_columns(const ExamView& paper, std::vector<ExtraColumn>& out) {
            return score_cell(i < e.also.size() ? e.also[i].value : std::nullopt, e);
          }});
   }
+  for (size_t i = 0; i < paper.pass_at_k.size(); ++i) {
+    const std::string k = std::to_string(paper.pass_at_k[i].k);
+    out.push_back({{"pass@" + k, "pass@" + k}, [i](const ExamView& e) {
+                     return score_cell(i < e.pass_at_k.size() ? e.pass_at_k[i].value : std::nullopt,
+                                       e);
+                   }});
+  }
   for (size_t i = 0; i < paper.categories.size(); ++i) {
     const std::string& id = paper.categories[i].id;
     out.push_back({{"category:" + id, category_name(id)}, [i](const ExamView& e) {
@@ -144,6 +162,20 @@ void add_score_columns(const ExamView& paper, std::vector<ExtraColumn>& out) {
                                                     : Cell{kNone, nullptr};
                    }});
   }
+}
+
+// The score once more without the items that the errata name.
+void add_errata_columns(const Board& board, std::vector<ExtraColumn>& out) {
+  const bool any = std::any_of(board.entries.begin(), board.entries.end(), [](const auto& entry) {
+    return entry.exam->without_errata.has_value();
+  });
+  if (!any) return;
+  out.push_back({{"without_errata", {"剔除勘误", "Without errata"}}, [](const ExamView& e) {
+                   return score_cell(e.without_errata ? e.without_errata->value : std::nullopt, e);
+                 }});
+  out.push_back({{"errata", {"勘误题", "Errata"}}, [](const ExamView& e) {
+                   return e.without_errata ? count_cell(e.errata_left_out) : Cell{kNone, nullptr};
+                 }});
 }
 
 void add_count_columns(const Board& board, std::vector<ExtraColumn>& out) {
@@ -204,6 +236,7 @@ struct BoardRow {
 
 std::vector<Cell> quoted_cells(const Standings& standings,
                                const BoardRow& row,
+                               bool sure,
                                const std::vector<ExtraColumn>& extra) {
   const ModelCard* card = standings.options->cards.by_id(row.quoted->model);
   Cell model = text_cell(card == nullptr ? row.quoted->as : card->name);
@@ -216,6 +249,7 @@ std::vector<Cell> quoted_cells(const Standings& standings,
   };
   std::vector<Cell> cells = {
       {rank_text({}), nullptr}, std::move(model), value(0), {kNone, nullptr}};
+  if (sure) add_place_cells({}, cells);
   for (const ExtraColumn& column : extra) {
     cells.push_back({kNone, nullptr});
     for (size_t c = 0; c < row.table->columns.size(); ++c) {
@@ -230,6 +264,7 @@ std::vector<Cell> quoted_cells(const Standings& standings,
 std::vector<Cell> measured_cells(const Standings& standings,
                                  const Board::Entry& entry,
                                  const std::optional<int>& place,
+                                 const std::optional<SurePlace>* sure,
                                  const std::vector<ExtraColumn>& extra) {
   const ExamView& exam = *entry.exam;
   Cell score = score_cell(exam.score.value, exam);
@@ -240,8 +275,48 @@ std::vector<Cell> measured_cells(const Standings& standings,
                              text_cell(standings.models[entry.model].name),
                              std::move(score),
                              interval_cell(exam.score, exam)};
+  if (sure != nullptr) add_place_cells(*sure, cells);
   for (const ExtraColumn& column : extra) cells.push_back(column.cell(exam));
   return cells;
+}
+
+// Of each row, how sure its place is; empty where that is not known of all that have one.
+std::vector<std::optional<SurePlace>> board_places(const Board& board,
+                                                   const std::vector<BoardRow>& rows,
+                                                   const std::vector<std::optional<int>>& places) {
+  if (board.contest == nullptr) return {};
+  const std::vector<size_t>& known = board.contest->models;
+  std::vector<size_t> in_contest, of_row;
+  std::vector<int> shown;
+  for (size_t i = 0; i < rows.size(); ++i) {
+    if (!places[i]) continue;
+    const auto at = std::lower_bound(known.begin(), known.end(), rows[i].entry->model);
+    if (at == known.end() || *at != rows[i].entry->model) return {};
+    in_contest.push_back(static_cast<size_t>(at - known.begin()));
+    of_row.push_back(i);
+    shown.push_back(*places[i]);
+  }
+  if (in_contest.size() < 2) return {};
+  const auto sure = sure_places(among(board.contest->contest, in_contest), shown);
+  std::vector<std::optional<SurePlace>> out(rows.size());
+  for (size_t i = 0; i < sure.size(); ++i) out[of_row[i]] = sure[i];
+  return out;
+}
+
+// What the drawing has, and nothing else.
+Text bars_legend(const BarChart& bars, bool lower) {
+  std::vector<Text> parts;
+  if (lower) parts.push_back({"越短越好", "shorter is better"});
+  if (std::any_of(bars.rows.begin(), bars.rows.end(), [](const auto& row) { return row.quiet; })) {
+    parts.push_back({"灰色：公开成绩", "grey: published"});
+  }
+  if (bars.chance) parts.push_back({"虚线：随机水平", "dashed: chance"});
+  Text out;
+  for (const Text& part : parts) {
+    out.zh += (out.zh.empty() ? "" : "；") + part.zh;
+    out.en += (out.en.empty() ? "" : "; ") + part.en;
+  }
+  return out;
 }
 
 Chart board_chart(const Standings& standings,
@@ -280,8 +355,7 @@ Chart board_chart(const Standings& standings,
   const Text title = board_title(board);
   return {board.id + "-bars",
           {title.zh + "：得分与 95% 区间", title.en + ": scores with 95% intervals"},
-          lower ? Text{"越短越好", "Shorter is better"}
-                : Text{"灰色：公开成绩；虚线：随机水平", "Grey: published; dashed: chance"},
+          bars_legend(bars, lower),
           bars};
 }
 
@@ -320,8 +394,8 @@ Table board_table(const Standings& standings, const Board& board) {
                    {"interval", {"95% 区间", "95% interval"}}};
   std::vector<ExtraColumn> extra;
   add_score_columns(paper, extra);
+  add_errata_columns(board, extra);
   add_count_columns(board, extra);
-  for (const ExtraColumn& column : extra) table.columns.push_back(column.column);
 
   std::vector<RankRow> rank_rows;
   std::vector<BoardRow> rows;
@@ -348,19 +422,24 @@ Table board_table(const Standings& standings, const Board& board) {
   const RankRules rules{lower ? 0.0 : 0.03, lower};
   const std::vector<std::optional<int>> places = ranks(rank_rows, rules);
   const std::vector<size_t> order = board_order(rank_rows, rules);
+  const auto sure = board_places(board, rows, places);
+  if (!sure.empty()) add_place_columns(table.columns);
+  for (const ExtraColumn& column : extra) table.columns.push_back(column.column);
   for (const size_t i : order) {
     if (rows[i].quoted != nullptr) {
       table.published.push_back(table.rows.size());
-      table.rows.push_back(quoted_cells(standings, rows[i], extra));
+      table.rows.push_back(quoted_cells(standings, rows[i], !sure.empty(), extra));
     } else {
-      table.rows.push_back(measured_cells(standings, *rows[i].entry, places[i], extra));
+      table.rows.push_back(measured_cells(
+          standings, *rows[i].entry, places[i], sure.empty() ? nullptr : &sure[i], extra));
     }
   }
   if (rows.size() > 1) table.charts.push_back(board_chart(standings, board, rows, order));
   set_scale(table, lower);
   std::vector<std::string> scored = {"score", "micro", "macro", "completed_only"};
   for (const Column& column : table.columns) {
-    const bool part = column.id.starts_with("category:") || column.id.starts_with("also:");
+    const bool part = column.id.starts_with("category:") || column.id.starts_with("also:") ||
+                      column.id.starts_with("pass@") || column.id == "without_errata";
     if (part) scored.push_back(column.id);
   }
   mark_best(table, scored, lower);

@@ -155,11 +155,14 @@ Table price_table(const Standings& standings) {
   table.title = {"每答对一题的代价", "What a correct answer costs"};
   table.chapter = Chapter::kBuyer;
   table.notes = {
-      {"一个模型全部运行的花费除以答对的题数；价格见 models.yaml（--models "
-       "可另给，例如机器每小时的价格）。区间来自正确率的 Wilson 区间。",
-       "All that a model's runs spent over what they got right; prices are those of models.yaml "
-       "(--models gives others, a machine's hourly price for instance). The interval follows from "
-       "Wilson's for the share of right answers."}};
+      {"一个模型全部运行的花费除以答对的题数；价格由使用者的文件给出（--"
+       "models，例如机器每小时的价格），"
+       "没有价格时只列秒数与词元。区间来自正确率的 Wilson 区间。所做试卷不同的模型在此不可比。",
+       "All that a model's runs spent over what they got right; prices come from a file of your "
+       "own "
+       "(--models; a machine's hourly price for instance), without one there are only seconds and "
+       "tokens. The interval follows from Wilson's for the share of right answers. Models that sat "
+       "other papers are not comparable here."}};
   table.columns = {{"model", {"模型", "Model"}, Column::Kind::kModel},
                    {"currency", {"币种", "Currency"}, Column::Kind::kText},
                    {"price", {"每题价格", "Price per correct"}},
@@ -192,6 +195,7 @@ Table price_table(const Standings& standings) {
   }
   if (currencies.size() == 1) mark_best(table, {"price"}, true);
   mark_best(table, {"seconds", "tokens"}, true);
+  drop_empty(table, {"currency", "price", "interval"});
   return table;
 }
 

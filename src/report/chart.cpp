@@ -282,6 +282,61 @@ std::string draw(const LengthChart& lengths, const Text& label, std::optional<bo
   return svg.finish(bottom + 24, label);
 }
 
+std::string draw(const TrendChart& trend, const Text& label, std::optional<bool> chinese) {
+  Svg svg(640, chinese);
+  double low = INFINITY, high = -INFINITY;
+  for (const TrendChart::Point& point : trend.points) {
+    if (!point.value) continue;
+    low = std::min(low, point.low.value_or(*point.value));
+    high = std::max(high, point.high.value_or(*point.value));
+  }
+  if (!(low <= high)) return svg.finish(20, label);
+  const double step = nice_step(std::max(high - low, 1e-9), 5);
+  const double from = step * std::floor(low / step), to = step * std::ceil(high / step + 1e-9);
+  const double left = 64, right = 620, bottom = 240;
+  const Scale y{from, to, bottom, 18};
+  for (double at = from; at <= to + step / 2; at += step) {
+    svg.line(left, y(at), right, y(at), "axis");
+    svg.text(left - 8, y(at) + 4, fixed(at, trend.decimals), Anchor::kEnd, "small quiet");
+  }
+  const auto count = static_cast<double>(trend.points.size());
+  const double room = (right - left) / count;
+  std::vector<std::pair<double, double>> line;
+  for (size_t i = 0; i < trend.points.size(); ++i) {
+    const double x = left + room * (static_cast<double>(i) + 0.5);
+    const TrendChart::Point& point = trend.points[i];
+    // Labels that would touch stand on two lines; beyond that some are left out.
+    const size_t every = static_cast<size_t>(std::ceil(30 / room));
+    if (i % every == 0) {
+      const double lower = room * static_cast<double>(every) < 90 && i / every % 2 == 1 ? 16 : 0;
+      svg.text(x,
+               bottom + 18 + lower,
+               point.label,
+               Anchor::kMiddle,
+               "small quiet",
+               1.9 * room * static_cast<double>(every),
+               12);
+    }
+    if (point.value) line.emplace_back(x, y(*point.value));
+  }
+  svg.polyline(line, "trace");
+  for (size_t i = 0; i < trend.points.size(); ++i) {
+    const double x = left + room * (static_cast<double>(i) + 0.5);
+    const TrendChart::Point& point = trend.points[i];
+    if (!point.value) continue;
+    if (point.low && point.high) {
+      svg.line(x, y(*point.low), x, y(*point.high), "whisker");
+      for (const double end : {*point.low, *point.high}) {
+        svg.line(x - 4, y(end), x + 4, y(end), "whisker");
+      }
+    }
+    const std::string number = ": " + fixed(*point.value, trend.decimals);
+    svg.circle(x, y(*point.value), 5, "point", {point.label.zh + number, point.label.en + number});
+    if (point.step) svg.text(x + 8, y(*point.value) - 6, "*", Anchor::kStart, "strong");
+  }
+  return svg.finish(bottom + 44, label);
+}
+
 std::string draw_any(const Chart& chart, std::optional<bool> chinese) {
   return std::visit([&](const auto& what) { return draw(what, chart.title, chinese); }, chart.what);
 }

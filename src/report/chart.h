@@ -72,11 +72,29 @@ struct LengthChart {
   std::vector<Row> rows;
 };
 
+// One number over runs, oldest first.
+struct TrendChart {
+  struct Point {
+    Text label;
+    std::optional<double> value, low, high;
+    bool step = false;  // told apart from the point before
+  };
+  std::vector<Point> points;
+  int decimals = 1;
+};
+
 struct Chart {
   std::string id;  // unique, a slug
   Text title;
   Text about;  // how to read it; may be empty
-  std::variant<BarChart, RadarChart, HeatMap, ScatterChart, CalibrationChart, LengthChart> what;
+  std::variant<BarChart,
+               RadarChart,
+               HeatMap,
+               ScatterChart,
+               CalibrationChart,
+               LengthChart,
+               TrendChart>
+      what;
 };
 
 // An <svg> element for a page: classes for colours, texts in both languages.

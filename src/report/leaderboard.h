@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <algorithm>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -19,8 +21,11 @@ struct ModelRow {
   bool ranked = true;               // false: listed for reference
 };
 
+struct BoardContest;  // report/contests.h
+
 // A paper that models sat: rows are ranked together only where suite file, protocol, version,
-// split, shots and the very set of items and prompts are equal.
+// split, shots and the very set of items and prompts are equal, and of judged papers the judge, its
+// prompt and votes, and whose answers the models' were held against.
 struct Board {
   struct Entry {
     size_t model = 0;
@@ -30,6 +35,7 @@ struct Board {
   const ExamView* paper = nullptr;  // of any entry: its identity is that of all
   std::string id;
   std::vector<Entry> entries;
+  std::shared_ptr<const BoardContest> contest;  // null where there is none
   // Whether the model answers in its own words (OPEN) or chooses (OPT); bits per byte are neither.
   bool open() const { return paper->task == "generate"; }
 };
@@ -45,17 +51,36 @@ Standings arrange(const std::vector<RunView>& runs, const ReportOptions& options
 
 // The boards that the overall score averages: those that the most models sat to the end. Of all
 // models' sets of complete score boards the one with the largest (models that have it all) ×
-// (boards), ties for more models, then by order.
+// (boards), ties for more models, then by order. A board on which every model that finished it
+// cannot be told from guessing says nothing of any of them and is in no total, unless all are so.
 std::vector<size_t> overall_boards(const Standings& field);
+
+// Of some sets of boards (rising) the one with the largest (models that have it all) × (boards),
+// ties for more models, then by order. `sets`: what each model has.
+std::vector<size_t> widest_set(const std::vector<std::vector<size_t>>& candidates,
+                               const std::vector<std::vector<size_t>>& sets);
+
+// Whether the exam's score may be part of a total: a finished one of right answers.
+bool in_totals(const ExamView& exam);
+// Whether no model that finished the board can be told from guessing.
+bool all_guess(const Board& board);
 
 // A model's total over some boards.
 struct OverallRow {
   std::vector<std::optional<double>> parts;  // of the boards, 0–100
+  std::vector<bool> guessed;                 // parts that cannot be told from guessing
   std::optional<double> score, low, high, open, opt;
+  std::optional<double> over_chance;  // the total of what guessing does not give, 100 for all right
   double chance = 0;
   int64_t items = 0;
   bool whole = false;  // every part is of a finished run
-  bool at_chance() const { return score && chance > 0 && (!low || *low <= chance); }
+  size_t guesses() const {
+    return static_cast<size_t>(std::count(guessed.begin(), guessed.end(), true));
+  }
+  bool at_chance() const {
+    const bool all = !guessed.empty() && guesses() == guessed.size();
+    return score && (all || (chance > 0 && (!low || *low <= chance)));
+  }
 };
 OverallRow overall_row(const Standings& field, const std::vector<size_t>& boards, size_t model);
 
@@ -80,6 +105,11 @@ Table model_table(const Standings& field);
 std::vector<Table> published_tables(const Standings& field);
 Table speed_table(const Standings& field);
 Table length_table(const Standings& field);
+std::vector<Table> pairwise_tables(const Standings& field);
+Table judged_table(const Standings& field);
+Table threshold_table(const Standings& field);
+Table robustness_table(const Standings& field);
+Table kinship_table(const Standings& field);
 Table price_table(const Standings& field);
 Table acceptance_table(const Standings& field, ReportResult& result);
 Table provenance_table(const Standings& field);

@@ -19,10 +19,11 @@ double money(const Yaml& node) {
 }
 
 Price price_of(const Yaml& node) {
-  node.only({"currency", "input", "output", "per_hour", "date"});
+  node.only({"currency", "input", "output", "per_hour", "date", "source"});
   Price price;
   price.currency = node.get("currency").text();
   price.date = node.get("date").text();
+  if (const Yaml* source = node.find("source")) price.source = source->text();
   if (const Yaml* hour = node.find("per_hour")) {
     price.per_hour = money(*hour);
   } else {
@@ -91,16 +92,26 @@ void ModelCards::add(std::string_view yaml, const std::string& where) {
   root.only({"organisations", "models"});
   if (const Yaml* list = root.find("organisations")) {
     for (const Yaml& node : list->list()) {
-      node.only({"id", "zh", "en", "country"});
+      node.only({"id", "zh", "en", "country", "source"});
       const Yaml* country = node.find("country");
+      const Yaml* source = node.find("source");
       organisations_[node.get("id").text()] = {{node.get("zh").text(), node.get("en").text()},
-                                               country == nullptr ? "" : country->text()};
+                                               country == nullptr ? "" : country->text(),
+                                               source == nullptr ? "" : source->text()};
     }
   }
   std::map<std::string, std::string> seen;  // ids of this file
   for (const Yaml& node : root.get("models").list()) {
-    node.only(
-        {"id", "name", "org", "access", "parameters", "licence", "price", "aliases", "country"});
+    node.only({"id",
+               "name",
+               "org",
+               "access",
+               "parameters",
+               "licence",
+               "licence_source",
+               "price",
+               "aliases",
+               "country"});
     ModelCard card;
     card.id = node.get("id").text();
     card.name = node.get("name").text();
@@ -116,11 +127,13 @@ void ModelCards::add(std::string_view yaml, const std::string& where) {
                  org);
     }
     card.organisation = known->second.name;
+    card.organisation_source = known->second.source;
     card.country = known->second.country;
     if (const Yaml* country = node.find("country")) card.country = country->text();
     card.access = parse_access(node.get("access"));
     if (const Yaml* parameters = node.find("parameters")) card.parameters = parameters->integer();
     if (const Yaml* licence = node.find("licence")) card.licence = licence->text();
+    if (const Yaml* source = node.find("licence_source")) card.licence_source = source->text();
     if (const Yaml* price = node.find("price")) card.price = price_of(*price);
     if (const Yaml* aliases = node.find("aliases")) {
       for (const Yaml& alias : aliases->list()) card.aliases.push_back(alias.text());

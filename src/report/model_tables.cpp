@@ -12,6 +12,8 @@
 namespace keju {
 namespace {
 
+const Text kUnverified{"未核实", "unverified"};
+
 constexpr size_t kMostAxes = 12;
 
 Text price_text(const Price& price) {
@@ -126,7 +128,9 @@ std::vector<Table> model_sections(const Standings& standings) {
                      {"rank", {"排名", "Rank"}, Column::Kind::kRank},
                      {"score", {"得分", "Score"}},
                      {"interval", {"95% 区间", "95% interval"}},
+                     {"rank_interval", {"名次区间", "Rank interval"}},
                      {"items", {"题数", "Items"}}};
+    if (standings.models.size() < 2) table.columns.erase(table.columns.end() - 2);
     table.folded = standings.models.size() > 6;
     if (const auto chart = radar_of(standings, m, table.id)) table.charts.push_back(*chart);
     if (const auto chart = calibration_of(model, table.id)) table.charts.push_back(*chart);
@@ -135,6 +139,7 @@ std::vector<Table> model_sections(const Standings& standings) {
   for (const Board& board : standings.boards) {
     const Table whole = board_table(standings, board);
     const Text title = board_title(board);
+    const bool sure = whole.columns.size() > 4 && whole.columns[4].id == "rank_interval";
     for (const auto& row : whole.rows) {
       if (!row[1].marks.empty()) continue;  // published
       for (size_t m = 0; m < sections.size(); ++m) {
@@ -146,7 +151,10 @@ std::vector<Table> model_sections(const Standings& standings) {
                                     row[0],
                                     score,
                                     row[3],
+                                    sure ? row[4] : Cell{kNone, nullptr},
                                     count_cell(board.paper->items.total)});
+        if (standings.models.size() < 2)
+          sections[m].rows.back().erase(sections[m].rows.back().end() - 2);
       }
     }
   }
@@ -159,17 +167,23 @@ Table model_table(const Standings& standings) {
   table.title = {"模型一览", "Who is who"};
   table.chapter = Chapter::kModels;
   table.folded = true;
-  table.notes = {{"“无公开成绩”：各家公布的榜单里没有它的数字，也没有实测。",
-                  "“no published score”: no board that we know prints a figure of it, and nobody "
-                  "measured it here."}};
+  table.notes = {
+      {"“未核实”：此处没有出处，仅为通常的说法；国别均未核实。参数量取自模型名称（实测模型取自权重"
+       "文件）。",
+       "“Unverified”: no source stands here, only what is commonly said; countries are all so. "
+       "Parameters are the figures in models' names (of measured models, their files')."},
+      {"“无公开成绩”：各家公布的榜单里没有它的数字，也没有实测。",
+       "“no published score”: no board that we know prints a figure of it, and nobody "
+       "measured it here."}};
   table.columns = {{"model", {"模型", "Model"}, Column::Kind::kModel},
                    {"organisation", {"机构", "Organisation"}, Column::Kind::kText},
-                   {"country", {"国别", "Country"}, Column::Kind::kText},
+                   {"country", {"国别", "Country"}, Column::Kind::kText, kUnverified},
                    {"access", {"使用", "Access"}, Column::Kind::kText},
                    {"parameters", {"参数量", "Parameters"}},
                    {"licence", {"许可证", "Licence"}, Column::Kind::kText},
                    {"price", {"价格", "Price"}, Column::Kind::kText},
-                   {"known", {"成绩", "Scores"}, Column::Kind::kText}};
+                   {"known", {"成绩", "Scores"}, Column::Kind::kText},
+                   {"basis", {"机构出处", "Organisation by"}, Column::Kind::kText}};
   std::map<std::string, int64_t> published;
   for (const ReferenceTable& reference : standings.options->published) {
     for (const ReferenceTable::Row& row : reference.rows) ++published[row.model];
@@ -189,16 +203,25 @@ Table model_table(const Standings& standings) {
     const auto text = [](const std::string& value) {
       return value.empty() ? Cell{kNone, nullptr} : text_cell(value);
     };
+    const auto marked = [](Cell cell, const std::string& source) {
+      if (source.empty() && !cell.value.is_null()) cell.marks.push_back(kUnverified);
+      return cell;
+    };
     table.rows.push_back({text_cell(card.name),
                           text_cell(card.organisation),
                           text(card.country),
                           text_cell(access_text(card.access)),
                           card.parameters ? Cell{count_short(*card.parameters), *card.parameters}
                                           : Cell{kNone, nullptr},
-                          text(card.licence),
-                          card.price ? text_cell(price_text(*card.price)) : Cell{kNone, nullptr},
-                          known});
+                          marked(text(card.licence), card.licence_source),
+                          card.price
+                              ? marked(text_cell(price_text(*card.price)), card.price->source)
+                              : Cell{kNone, nullptr},
+                          known,
+                          card.organisation_source.empty() ? text_cell(kUnverified)
+                                                           : text_cell(card.organisation_source)});
   }
+  drop_empty(table, {"licence", "price"});
   return table;
 }
 

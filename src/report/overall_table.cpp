@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "base/error.h"
+#include "report/contests.h"
 #include "report/format.h"
 #include "report/leaderboard.h"
 #include "report/rank.h"
@@ -73,15 +74,30 @@ Kinds kinds_of(const Standings& standings, const std::vector<size_t>& boards) {
   return kinds;
 }
 
-std::vector<Column> overall_columns(const Standings& standings, const std::vector<size_t>& boards) {
+bool some_guessing(const Standings& standings, const std::vector<size_t>& boards) {
+  return std::any_of(boards.begin(), boards.end(), [&](size_t b) {
+    return standings.boards[b].paper->chance.value_or(0) > 0;
+  });
+}
+
+std::vector<Column> overall_columns(const Standings& standings,
+                                    const std::vector<size_t>& boards,
+                                    bool sure) {
   std::vector<Column> columns = {{"rank", {"排名", "Rank"}, Column::Kind::kRank},
                                  {"model", {"模型", "Model"}, Column::Kind::kModel},
                                  {"organisation", {"机构", "Organisation"}, Column::Kind::kText},
                                  {"score", {"总分", "Total"}},
                                  {"interval", {"95% 区间", "95% interval"}}};
+  if (sure) add_place_columns(columns);
   if (kinds_of(standings, boards).both()) {
     columns.push_back({"open", "OPEN", Column::Kind::kNumber, {"自由作答", "own words"}});
     columns.push_back({"opt", "OPT", Column::Kind::kNumber, {"客观选择", "choices"}});
+  }
+  if (some_guessing(standings, boards)) {
+    columns.push_back({"over_chance",
+                       {"净分", "Over chance"},
+                       Column::Kind::kNumber,
+                       {"随机 = 0", "guessing = 0"}});
   }
   columns.push_back({"access", {"使用", "Access"}, Column::Kind::kText});
   for (const size_t b : boards) {
@@ -102,24 +118,35 @@ std::vector<Cell> overall_cells(const Standings& standings,
                                 const std::vector<size_t>& boards,
                                 size_t m,
                                 const OverallRow& row,
-                                const std::optional<int>& place) {
+                                const std::optional<int>& place,
+                                const std::optional<SurePlace>* sure) {
   const ModelRow& model = standings.models[m];
   Cell score = points_cell(row.score);
   if (!row.score && !boards.empty()) score.marks.push_back({"缺分榜", "boards missing"});
   if (row.score && !row.whole) score.marks.push_back({"未完成", "incomplete"});
-  if (row.at_chance()) score.marks.push_back(kChanceMark);
+  if (row.at_chance()) {
+    score.marks.push_back(kChanceMark);
+  } else if (row.guesses() > 0) {
+    score.marks.push_back(
+        {fmt::format("{} 项近随机", row.guesses()), fmt::format("{} at chance", row.guesses())});
+  }
   if (!model.ranked) score.marks.push_back({"参照", "for reference"});
   std::vector<Cell> cells = {{rank_text(place), place ? Json(*place) : Json()},
                              text_cell(model.name),
                              organisation_cell(model.card),
                              std::move(score),
                              overall_interval(row)};
+  if (sure != nullptr) add_place_cells(*sure, cells);
   if (kinds_of(standings, boards).both()) {
     cells.push_back(points_cell(row.open));
     cells.push_back(points_cell(row.opt));
   }
+  if (some_guessing(standings, boards)) cells.push_back(points_cell(row.over_chance));
   cells.push_back(text_cell(access_text(access_of(model))));
-  for (const std::optional<double>& part : row.parts) cells.push_back(points_cell(part));
+  for (size_t i = 0; i < row.parts.size(); ++i) {
+    cells.push_back(points_cell(row.parts[i]));
+    if (row.guessed[i]) cells.back().marks.push_back(kChanceMark);
+  }
   const std::optional<double> rate = tokens_per_second(model);
   cells.push_back(count_cell(row.items));
   cells.push_back(rate ? Cell{per_second(*rate), *rate} : Cell{kNone, nullptr});
@@ -205,7 +232,7 @@ OverallRow overall_row(const Standings& standings,
   OverallRow row;
   Arms arms;
   const std::vector<double> weights = board_weights(standings, boards);
-  double total = 0, sums[2] = {0, 0}, counts[2] = {0, 0};
+  double over = 0, total = 0, sums[2] = {0, 0}, counts[2] = {0, 0};
   size_t known = 0, complete = 0;
   for (size_t i = 0; i < boards.size(); ++i) {
     const Board& board = standings.boards[boards[i]];
@@ -213,6 +240,7 @@ OverallRow overall_row(const Standings& standings,
                                     board.entries.end(),
                                     [&](const Board::Entry& e) { return e.model == model; });
     row.parts.emplace_back();
+    row.guessed.push_back(false);
     if (entry == board.entries.end() || !entry->exam->score.value) continue;
     const ExamView& exam = *entry->exam;
     row.parts.back() = 100 * *exam.score.value;
@@ -220,13 +248,17 @@ OverallRow overall_row(const Standings& standings,
     sums[board.open() ? 1 : 0] += *row.parts.back();
     counts[board.open() ? 1 : 0] += 1;
     arms.add(exam.score, weights[i]);
-    row.chance += 100 * weights[i] * exam.chance.value_or(0);
+    row.guessed.back() = exam.at_chance;
+    const double chance = 100 * exam.chance.value_or(0);
+    row.chance += weights[i] * chance;
+    if (chance < 100) over += weights[i] * 100 * (*row.parts.back() - chance) / (100 - chance);
     row.items += exam.score.n;
     ++known;
     complete += exam.items.complete() ? 1 : 0;
   }
   if (known == 0 || known != boards.size()) return row;
   row.score = total;
+  row.over_chance = over;
   if (counts[0] > 0) row.opt = sums[0] / counts[0];
   if (counts[1] > 0) row.open = sums[1] / counts[1];
   if (arms.known) {
@@ -237,13 +269,72 @@ OverallRow overall_row(const Standings& standings,
   return row;
 }
 
+namespace {
+
+// Of each model, how sure its place is; empty where that is not known of all that have one.
+std::vector<std::optional<SurePlace>> overall_places(
+    const Standings& standings,
+    const std::vector<size_t>& boards,
+    const std::vector<std::optional<int>>& places) {
+  std::vector<size_t> models;
+  std::vector<int> shown;
+  for (size_t m = 0; m < places.size(); ++m) {
+    if (!places[m]) continue;
+    models.push_back(m);
+    shown.push_back(*places[m]);
+  }
+  const std::vector<double> weights = board_weights(standings, boards);
+  const std::optional<Contest> contest = total_contest(standings, boards, weights, models);
+  if (!contest) return {};
+  const std::vector<SurePlace> known = sure_places(*contest, shown);
+  std::vector<std::optional<SurePlace>> out(places.size());
+  for (size_t i = 0; i < models.size(); ++i) out[models[i]] = known[i];
+  return out;
+}
+
+void add_overall_notes(const Standings& standings,
+                       const std::vector<size_t>& boards,
+                       Table& table) {
+  const auto& all = standings.boards;
+  if (std::any_of(all.begin(), all.end(), [](const Board& b) { return b.contest != nullptr; })) {
+    table.notes.push_back(kPlaceNote);  // for the boards' columns as well
+  }
+  if (some_guessing(standings, boards)) {
+    table.notes.push_back(
+        {"个别模型在某分榜上未高于随机水平时，该分标“≈ 随机”，按实测计入总分（约为随机水平，而非 "
+         "0），总分注明项数；“净分”把各榜的随机水平记为 0、全对记为 "
+         "100，再照总分加权，瞎猜不得分。",
+         "Where some models do not clear chance on a board, their part is marked “≈ chance” and "
+         "counts in the total as measured (about the chance level, not 0), and the total says how "
+         "many. “Over chance” sets each board's chance level to 0 and all right to 100, with the "
+         "total's weights: guessing earns nothing there."});
+  }
+  Text left_out;
+  for (const Board& board : standings.boards) {
+    const bool scored = std::any_of(board.entries.begin(), board.entries.end(), [](const auto& e) {
+      return in_totals(*e.exam);
+    });
+    const auto place = static_cast<size_t>(&board - standings.boards.data());
+    const bool used = std::find(boards.begin(), boards.end(), place) != boards.end();
+    if (used || !scored || !all_guess(board)) continue;
+    const Text title = board_title(board);
+    left_out.zh += (left_out.zh.empty() ? "" : "、") + title.zh;
+    left_out.en += (left_out.en.empty() ? "" : ", ") + title.en;
+  }
+  if (left_out.empty()) return;
+  table.notes.push_back(
+      {"不计入总分（所有模型都未高于随机水平）：" + left_out.zh + "。",
+       "Not in the total, since no model clears chance on it: " + left_out.en + "."});
+}
+
+}  // namespace
+
 Table overall_table(const Standings& standings, bool open_weights_only) {
   Table table;
   table.id = open_weights_only ? "open-weights" : "overall";
   table.title = open_weights_only ? Text{"开源榜", "Open weights"} : Text{"总榜", "Overall"};
   table.chapter = Chapter::kOverview;
   const std::vector<size_t> boards = overall_boards(standings);
-  table.columns = overall_columns(standings, boards);
   table.facts = overall_facts(standings, boards);
   table.notes = {
       {"OPEN 是自由作答的分榜的平均，OPT 是选择作答的分榜的平均（均为 0–100）；区间由各榜区间合成。"
@@ -271,11 +362,15 @@ Table overall_table(const Standings& standings, bool open_weights_only) {
     return table;  // it is the overall one
   const std::vector<std::optional<int>> places = ranks(rank_rows, {});
   const std::vector<size_t> order = board_order(rank_rows, {});
+  const auto sure = overall_places(standings, boards, places);
+  table.columns = overall_columns(standings, boards, !sure.empty());
   for (const size_t m : order) {
     if (open_weights_only && access_of(standings.models[m]) != Access::kWeights) continue;
-    table.rows.push_back(overall_cells(standings, boards, m, rows[m], places[m]));
+    table.rows.push_back(
+        overall_cells(standings, boards, m, rows[m], places[m], sure.empty() ? nullptr : &sure[m]));
   }
-  std::vector<std::string> scored = {"score", "open", "opt"};
+  add_overall_notes(standings, boards, table);
+  std::vector<std::string> scored = {"score", "open", "opt", "over_chance"};
   for (const size_t b : boards) scored.push_back(standings.boards[b].id);
   mark_best(table, scored, false);
   if (!open_weights_only) table.charts = overall_charts(standings, order, rows);

@@ -136,10 +136,14 @@ std::string inside_html(const Table& table) {
   std::string out = list(table.facts);
   if (!table.about.empty()) out += note_html("note about", table.about);
   if (!table.rows.empty()) out += table_html(table);
+  if (!table.charts.empty()) {
+    out += "<div class=\"charts\">\n";
+    for (const Chart& chart : table.charts) out += chart_html(chart);
+    out += "</div>\n";
+  }
+  if (table.notes.empty()) return out;
+  out += "<div class=\"notes\">\n";
   for (const Text& note : table.notes) out += note_html("note", note);
-  if (table.charts.empty()) return out;
-  out += "<div class=\"charts\">\n";
-  for (const Chart& chart : table.charts) out += chart_html(chart);
   return out + "</div>\n";
 }
 

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: MIT
+#include <optional>
+
 #include "base/error.h"
 #include "report/escape.h"
 #include "report/print.h"
@@ -35,8 +37,12 @@ std::string csv_value(const Json& value) {
   return value.dump();
 }
 
-bool has_interval(const Table& table, size_t column) {
-  return table.columns[column].id == "interval";
+// Intervals are two columns to a machine: "low,high", "rank_low,rank_high".
+std::optional<std::string> ends_of(const std::string& id) {
+  if (id == "interval") return "low,high";
+  if (!id.ends_with("_interval")) return std::nullopt;
+  const std::string stem = id.substr(0, id.size() - std::string_view("interval").size());
+  return csv_cell(stem + "low") + "," + csv_cell(stem + "high");
 }
 
 }  // namespace
@@ -74,14 +80,14 @@ std::string print_csv(const Table& table) {
   for (size_t i = 0; i < table.columns.size(); ++i) {
     const std::string& id = table.columns[i].id;
     if (i > 0) out += ',';
-    out += has_interval(table, i) ? "low,high" : csv_cell(id);
+    out += ends_of(id).value_or(csv_cell(id));
   }
   out += ",marks\n";
   for (const auto& row : table.rows) {
     std::string marks;
     for (size_t i = 0; i < row.size(); ++i) {
       if (i > 0) out += ',';
-      if (!has_interval(table, i)) {
+      if (!ends_of(table.columns[i].id)) {
         out += csv_value(row[i].value);
       } else if (row[i].value.is_array()) {
         out += csv_value(row[i].value[0]) + "," + csv_value(row[i].value[1]);

@@ -26,17 +26,19 @@ struct Price {
   std::string currency;  // "USD"
   double input = 0, output = 0;
   std::optional<double> per_hour;
-  std::string date;  // when it held
+  std::string date;    // when it held
+  std::string source;  // where that was read; "" if unsaid
 };
 
 // What a leaderboard says of a model beside its scores (reports/models.yaml).
 struct ModelCard {
   std::string id, name;
   Text organisation;
-  std::string country;  // ISO 3166 code; "" if unsaid
+  std::string organisation_source;  // who says so; "" if nobody that is named
+  std::string country;              // ISO 3166 code; "" if unsaid
   Access access = Access::kWeights;
   std::optional<int64_t> parameters;
-  std::string licence;  // "" if unsaid
+  std::string licence, licence_source;  // "" if unsaid
   std::optional<Price> price;
   std::vector<std::string> aliases;
 };
@@ -59,7 +61,7 @@ class ModelCards {
  private:
   struct Organisation {
     Text name;
-    std::string country;
+    std::string country, source;
   };
   std::vector<ModelCard> cards_;
   std::map<std::string, Organisation> organisations_;

@@ -25,7 +25,7 @@ struct ReportOptions {
 };
 
 struct ReportResult {
-  std::vector<std::filesystem::path> files;
+  std::vector<std::filesystem::path> files;              // the page first
   std::vector<std::pair<std::string, std::string>> key;  // blind name, name
   struct Check {
     std::string model, requirement, found, verdict;

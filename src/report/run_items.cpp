@@ -141,7 +141,87 @@ void sample_item(const ItemRecord& record, size_t most, std::vector<ItemAnswer>&
   std::push_heap(heap.begin(), heap.end(), before);
 }
 
+// The outcome for statistics; nothing of one that has no label or failed.
+class Judging {
+ public:
+  explicit Judging(int64_t samples) : samples_(samples) {}
+
+  void add(const ItemRecord& record, PaperItems& out) {
+    JudgedItem item;
+    if (const auto* scored = std::get_if<Scored>(&record.outcome)) {
+      item.value = scored->value;
+      item.weight = scored->weight;
+      add_options(record, *scored, item, out);
+    } else if (const auto* unscored = std::get_if<Unscored>(&record.outcome)) {
+      if (!unscored->counts_as_wrong) return;
+      item.weight = unscored->weight;
+    } else {
+      return;
+    }
+    item.place = item_place(item_of_sample(record.item, samples_));
+    const auto [subject, fresh] = subjects_.emplace(record.subject, out.subjects.size());
+    if (fresh) out.subjects.push_back(record.subject);
+    item.subject = subject->second;
+    out.judged.push_back(item);
+  }
+
+  // By place, samples of one item made one.
+  void finish(PaperItems& out) const {
+    std::vector<JudgedItem>& judged = out.judged;
+    std::stable_sort(judged.begin(), judged.end(), [](const JudgedItem& a, const JudgedItem& b) {
+      return a.place < b.place;
+    });
+    if (samples_ == 1) return;
+    std::vector<JudgedItem> items;
+    for (size_t begin = 0, end = 0; begin < judged.size(); begin = end) {
+      double sum = 0;
+      for (end = begin; end < judged.size() && judged[end].place == judged[begin].place; ++end) {
+        sum += judged[end].value;
+      }
+      items.push_back(judged[begin]);
+      items.back().value = sum / static_cast<double>(end - begin);
+    }
+    judged = std::move(items);
+  }
+
+ private:
+  static void add_options(const ItemRecord& record,
+                          const Scored& scored,
+                          JudgedItem& item,
+                          PaperItems& out) {
+    const size_t count = scored.option_scores.size();
+    if (count < 2 || count > 100 || record.gold < 0 || scored.choice < 0) return;
+    if (static_cast<size_t>(std::max(record.gold, scored.choice)) >= count) return;
+    item.scores = static_cast<uint32_t>(out.option_scores.size());
+    item.options = static_cast<int8_t>(count);
+    item.gold = static_cast<int8_t>(record.gold);
+    item.choice = static_cast<int8_t>(scored.choice);
+    for (const double score : scored.option_scores) {
+      out.option_scores.push_back(static_cast<float>(score));
+    }
+  }
+
+  int64_t samples_;
+  std::map<std::string, uint32_t> subjects_;
+};
+
+// run.db, or of several processes run.<rank>.db.
+bool has_store(const std::filesystem::path& folder) {
+  std::error_code error;
+  for (std::filesystem::directory_iterator it(folder, error), end; !error && it != end;
+       it.increment(error)) {
+    const std::string name = it->path().filename().string();
+    if (name.starts_with("run.") && name.ends_with(".db")) return true;
+  }
+  return false;
+}
+
 }  // namespace
+
+std::string item_of_sample(const std::string& id, int64_t samples) {
+  const size_t mark = id.rfind('#');
+  return samples > 1 && mark != std::string::npos ? id.substr(0, mark) : id;
+}
 
 uint64_t item_place(const std::string& id) {
   uint64_t hash = 0xcbf29ce484222325U;  // FNV-1a, then the finaliser of splitmix64
@@ -152,10 +232,16 @@ uint64_t item_place(const std::string& id) {
 }
 
 std::map<std::string, std::shared_ptr<PaperItems>> read_paper_items(
-    const std::filesystem::path& folder, const std::set<std::string>& keys, size_t sample) {
+    const std::filesystem::path& folder,
+    const std::map<std::string, int64_t>& samples,
+    size_t sample) {
   std::map<std::string, std::shared_ptr<PaperItems>> out;
-  if (!std::filesystem::exists(folder / "run.db")) return out;
-  for (const std::string& key : keys) out[key] = std::make_shared<PaperItems>();
+  if (!has_store(folder)) return out;
+  std::map<std::string, Judging> judging;
+  for (const auto& [key, count] : samples) {
+    out[key] = std::make_shared<PaperItems>();
+    judging.emplace(key, count);
+  }
   for_each_record(folder, [&](const ItemRecord& record) {
     const auto found = out.find(record.exam);
     if (found == out.end()) return;
@@ -163,9 +249,11 @@ std::map<std::string, std::shared_ptr<PaperItems>> read_paper_items(
     sample_item(record, sample, paper.sample);
     if (std::holds_alternative<Failed>(record.outcome) || !record.response.error.empty()) return;
     ++paper.answered;
+    judging.at(record.exam).add(record, paper);
     add_response(record, paper);
   });
   for (auto& [key, paper] : out) {
+    judging.at(key).finish(*paper);
     std::sort_heap(paper->sample.begin(), paper->sample.end(), before);
     std::sort(paper->lengths.begin(), paper->lengths.end());
     std::sort(paper->ttft_s.begin(), paper->ttft_s.end());

@@ -3,6 +3,7 @@
 #include <set>
 
 #include "base/error.h"
+#include "report/contests.h"
 #include "report/format.h"
 #include "report/leaderboard.h"
 #include "report/table_parts.h"
@@ -101,7 +102,6 @@ Table speed_table(const Standings& standings) {
   for (const ModelRow& model : standings.models) {
     for (const RunView* run : model.runs) table.rows.push_back(speed_row(model, *run));
   }
-  mark_best(table, {"prefill_tokens_per_s", "decode_tokens_per_s", "items_per_s"}, false);
   return table;
 }
 
@@ -169,7 +169,8 @@ void add_summary(const std::vector<RunView>& runs, const Standings& standings, L
 Leaderboard make_leaderboard(const std::vector<RunView>& runs,
                              const ReportOptions& options,
                              ReportResult& result) {
-  const Standings standings = arrange(runs, options);
+  Standings standings = arrange(runs, options);
+  hold_contests(standings);
   Leaderboard out;
   out.title = {options.title_zh, options.title_en};
   add_summary(runs, standings, out);
@@ -182,9 +183,14 @@ Leaderboard make_leaderboard(const std::vector<RunView>& runs,
     add(board_table(standings, board));
     if (board.paper->subjects.size() > 1) add(subject_table(standings, board));
   }
+  for (Table& table : pairwise_tables(standings)) add(std::move(table));
+  add(judged_table(standings));
+  add(threshold_table(standings));
   add(field_table(standings));
   add(category_table(standings));
+  add(robustness_table(standings));
   for (Table& section : model_sections(standings)) add(std::move(section));
+  add(kinship_table(standings));
   if (!options.blind) add(model_table(standings));
   add(acceptance_table(standings, result));
   add(price_table(standings));

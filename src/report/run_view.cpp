@@ -3,7 +3,6 @@
 
 #include <cmath>
 #include <map>
-#include <set>
 
 #include "base/error.h"
 #include "base/json.h"
@@ -156,6 +155,107 @@ void read_scores(const Field& field, ExamView& exam) {
   });
 }
 
+// What older results lack and what few suites have.
+bool given(const Field& field, const char* key) {
+  return field.has(key) && !field.at(key).is_null();
+}
+
+void read_thresholds(const Field& field, ExamView& exam) {
+  if (!given(field, "thresholds")) return;
+  field.each("thresholds", [&](const Field& row) {
+    ThresholdView out;
+    out.title = {row.text("zh"), row.text("en")};
+    out.of_right = row.text("of") == "right";
+    out.at_least = row.maybe_number("at_least");
+    out.at_most = row.maybe_number("at_most");
+    out.share = estimate(row);
+    out.unread = row.integer("unread");
+    if (given(row, "met")) out.met = row.boolean("met");
+    if (given(row, "sure")) out.sure = row.boolean("sure");
+    exam.thresholds.push_back(std::move(out));
+  });
+}
+
+void read_judged(const Field& field, ExamView& exam) {
+  if (!given(field, "judged")) return;
+  const Field judged = field.at("judged");
+  JudgedView out;
+  out.kind = judged.text("kind");
+  out.judge = judged.text("judge");
+  out.judge_digest = judged.text("judge_digest");
+  out.prompt_sha256 = judged.text("prompt_sha256");
+  out.votes = judged.integer("votes");
+  const Field verdicts = judged.at("verdicts");
+  out.asked = verdicts.integer("asked");
+  out.read = verdicts.integer("read");
+  out.unreadable = verdicts.integer("unreadable");
+  out.missing = verdicts.integer("missing");
+  out.items = judged.integer("items_judged");
+  judged.each("parts", [&](const Field& part) {
+    out.parts.push_back({part.text("name"), part.number("mean")});
+  });
+  if (given(judged, "against")) {
+    out.against = judged.at("against").text("model");
+    out.against_digest = judged.at("against").text("digest");
+  }
+  if (given(judged, "pairs")) {
+    const Field pairs = judged.at("pairs");
+    out.pairwise = true;
+    out.wins = pairs.integer("wins");
+    out.ties = pairs.integer("ties");
+    out.losses = pairs.integer("losses");
+    out.not_lost = pairs.maybe_number("not_lost");
+    out.three_one_none = pairs.maybe_number("three_one_none");
+  }
+  out.mean_of_categories = judged.maybe_number("mean_of_categories");
+  exam.judging =
+      Json::array(
+          {out.kind, out.judge, out.judge_digest, out.prompt_sha256, out.votes, out.against_digest})
+          .dump(-1, ' ', false, Json::error_handler_t::replace);
+  exam.judged = std::move(out);
+}
+
+void read_robustness(const Field& field, ExamView& exam) {
+  if (!given(field, "robustness")) return;
+  const Field orders = field.at("robustness");
+  RobustnessView out;
+  out.questions = orders.integer("questions");
+  out.orders = orders.integer("orders");
+  out.canonical = orders.maybe_number("canonical");
+  out.mean = orders.maybe_number("mean");
+  out.worst = orders.maybe_number("worst");
+  out.all_right = orders.maybe_number("all_right");
+  out.letter_spread = orders.maybe_number("letter_spread");
+  orders.each("letters", [&](const Field& letter) {
+    const std::optional<double> chosen = letter.maybe_number("chosen");
+    if (!chosen || (out.favourite_share && *chosen <= *out.favourite_share)) return;
+    out.favourite = letter.text("letter");
+    out.favourite_share = chosen;
+  });
+  const Field gain = orders.at("canonical_gain");
+  out.gain = gain.maybe_number("value");
+  out.gain_low = gain.maybe_number("low");
+  out.gain_high = gain.maybe_number("high");
+  exam.robustness = std::move(out);
+}
+
+void read_extras(const Field& field, ExamView& exam) {
+  if (field.has("samples")) exam.samples = field.integer("samples");
+  if (given(field, "pass_at_k")) {
+    field.each("pass_at_k", [&](const Field& row) {
+      exam.pass_at_k.push_back({row.integer("k"), row.maybe_number("value")});
+    });
+  }
+  read_thresholds(field, exam);
+  if (given(field, "without_errata")) {
+    const Field without = field.at("without_errata");
+    exam.without_errata = estimate(without.at("score"));
+    exam.errata_left_out = without.integer("items_left_out");
+  }
+  read_judged(field, exam);
+  read_robustness(field, exam);
+}
+
 void read_speed(const Field& root, RunView& run) {
   const Field tokens = root.at("tokens");
   run.tokens_naive = tokens.integer("naive");
@@ -179,10 +279,10 @@ void read_speed(const Field& root, RunView& run) {
   run.promise_bytes = memory.integer("promise_bytes");
 }
 
-std::set<std::string> exam_keys(const RunView& run) {
-  std::set<std::string> keys;
-  for (const ExamView& exam : run.exams) keys.insert(exam.key);
-  return keys;
+std::map<std::string, int64_t> samples_of(const RunView& run) {
+  std::map<std::string, int64_t> samples;
+  for (const ExamView& exam : run.exams) samples[exam.key] = exam.samples;
+  return samples;
 }
 
 }  // namespace
@@ -211,11 +311,12 @@ RunView read_run(const std::filesystem::path& folder, size_t sample) {
     ExamView exam;
     read_identity(field, exam);
     read_scores(field, exam);
+    read_extras(field, exam);
     run.exams.push_back(std::move(exam));
   });
   run.has_weights = run.weights_bytes > 0 || !run.weights_digest.empty();
   std::map<std::string, std::shared_ptr<PaperItems>> stored =
-      read_paper_items(folder, exam_keys(run), sample);
+      read_paper_items(folder, samples_of(run), sample);
   for (ExamView& exam : run.exams) {
     const auto found = stored.find(exam.key);
     if (found != stored.end()) exam.stored = found->second;

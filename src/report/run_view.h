@@ -38,6 +38,42 @@ struct AlsoView {  // the score under another rule, by the headline's kind of av
   std::optional<double> value;
 };
 
+struct ThresholdView {  // a share of a subject against a bound that the suite asks for
+  Text title;
+  bool of_right = true;  // else of the wrong answers
+  std::optional<double> at_least, at_most;
+  EstimateView share;
+  int64_t unread = 0;
+  std::optional<bool> met, sure;  // by the share itself; its whole interval is on one side
+};
+
+struct JudgedView {
+  std::string kind, judge, judge_digest, prompt_sha256;
+  std::string against, against_digest;  // pairwise: whose answers the model's were held against
+  int64_t votes = 1, asked = 0, read = 0, unreadable = 0, missing = 0, items = 0;
+  struct Part {
+    std::string name;
+    double mean = 0;
+  };
+  std::vector<Part> parts;
+  bool pairwise = false;
+  int64_t wins = 0, ties = 0, losses = 0;
+  std::optional<double> not_lost, three_one_none, mean_of_categories;
+};
+
+struct RobustnessView {  // of an exam in cyclic option orders
+  int64_t questions = 0, orders = 0;
+  std::optional<double> canonical, mean, worst, all_right, letter_spread;
+  std::optional<double> gain, gain_low, gain_high;  // canonical less the mean of the others
+  std::string favourite;                            // the letter chosen most often
+  std::optional<double> favourite_share;
+};
+
+struct PassView {
+  int64_t k = 1;
+  std::optional<double> value;
+};
+
 struct ExamView {
   std::string key, suite, title_zh, title_en, protocol, about, task, metric, score_rule, split;
   std::string suite_hash, data_hash, item_set, first_prompt_sha256, average, digest;
@@ -51,6 +87,14 @@ struct ExamView {
   std::optional<int64_t> extracted, ambiguous, not_extracted;
   std::vector<PartView> categories, subjects;
   std::vector<AlsoView> also;
+  int64_t samples = 1;  // answers per item
+  std::vector<PassView> pass_at_k;
+  std::vector<ThresholdView> thresholds;
+  std::optional<EstimateView> without_errata;
+  int64_t errata_left_out = 0;
+  std::optional<JudgedView> judged;
+  std::string judging;  // what its verdicts hang on beside the items; "" where nothing was judged
+  std::optional<RobustnessView> robustness;
   std::shared_ptr<PaperItems> stored;  // null where the folder has no store
 
   bool lower_is_better() const { return metric == "bits_per_byte"; }

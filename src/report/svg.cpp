@@ -140,7 +140,8 @@ std::string Svg::finish(double height, const Text& label) const {
   if (in_page()) {
     const std::string both = label.same() ? label.en : label.zh + " / " + label.en;
     return fmt::format(
-        "<svg class=\"chart\" {} aria-label=\"{}\" width=\"{}\" height=\"{}\">{}</svg>",
+        "<svg class=\"chart{}\" {} aria-label=\"{}\" width=\"{}\" height=\"{}\">{}</svg>",
+        width_ > 700 ? " wide" : "",
         box,
         html(both),
         number(width_),

@@ -98,6 +98,18 @@ class Pages(unittest.TestCase):
         self.assertEqual([float(t.split()[-1]) for t in self.column(3)], falling[::-1])
         self.assertEqual(self.page.run(f"document.querySelector('{head}').ariaSort"), "ascending")
 
+    def test_rank_intervals_sort_by_their_better_end(self):
+        heads = self.page.run("[...document.querySelectorAll('#overall thead th')].map(h => h.textContent)")
+        at = next(i for i, head in enumerate(heads) if "Rank interval" in head)
+        self.page.click(f"#overall thead th:nth-child({at + 1}) button")
+        falling = [int(t.split("–")[0]) for t in self.column(at) if t != "—"]
+        self.assertGreater(len(falling), 1)
+        self.assertEqual(falling, sorted(falling, reverse=True))
+
+    def test_kinship_is_a_heat_map(self):
+        self.assertEqual(self.page.run("document.querySelectorAll('#kinship svg.chart rect.heat').length"), 9 * 8)
+        self.assertTrue(self.page.run("!!document.querySelector('#kinship table')"))
+
     def test_sorts_by_keyboard(self):
         self.page.run("document.querySelector('#overall thead th:nth-child(2) button').focus()")
         self.page.key("Enter", "\r")

@@ -8,11 +8,13 @@
 #include <cmath>
 
 #include "base/mapped_file.h"
+#include "base/rng.h"
 #include "gate/compare.h"
 #include "gate/gate_model.h"
 #include "lm/fake_model.h"
 #include "run/results.h"
 #include "run/runner.h"
+#include "score/clusters.h"
 #include "tests/support/fake_exam.h"
 #include "tests/support/temp_folder.h"
 
@@ -243,10 +245,51 @@ TEST_F(Gate, CapHitsAndSpeed) {
   };
   EXPECT_EQ(check(0.01), Verdict::kPass);
   EXPECT_EQ(check(0.001), Verdict::kRegression);
-  Baseline fast = base;
-  fast.decode_tokens_per_s = 1e9;
-  const GateReport report = judge(fast, longer, {.discordance = 0.05, .max_slowdown = 0.5});
-  EXPECT_EQ(report.exit_code(), 1);
+  const auto with_speed = [&](double factor) {
+    Baseline other = base;
+    for (double& tokens : other.paces.decode->tokens) tokens *= factor;
+    return judge(other, longer, {.discordance = 0.05, .max_slowdown = 0.5}).exit_code();
+  };
+  EXPECT_EQ(with_speed(1e6), 1) << "a million times slower";
+  EXPECT_EQ(with_speed(1e-6), 0);
+  Baseline old = base;
+  old.paces = {};
+  EXPECT_EQ(judge(old, longer, {.discordance = 0.05, .max_slowdown = 0.5}).exit_code(), 2)
+      << "nothing to take an interval from";
+}
+
+// Stretches whose speeds wander: the bounds miss the true ratio as often as they say, each.
+TEST(SpeedRatios, BoundsKeepTheirLevel) {
+  int above = 0, below = 0;
+  constexpr int kRuns = 400;
+  for (uint64_t run = 0; run < kRuns; ++run) {
+    Pace a, b;
+    for (uint64_t k = 0; k < kStretches; ++k) {
+      const double tokens = 500 + 1000 * uniform(run, 1, k);  // the same items in both
+      a.tokens.push_back(tokens);
+      b.tokens.push_back(tokens);
+      a.seconds.push_back(tokens / 1000 * (0.9 + 0.2 * uniform(run, 2, k)));
+      b.seconds.push_back(tokens / 800 * (0.9 + 0.2 * uniform(run, 3, k)));
+    }
+    const auto ratio = speed_ratio(a, b, 0.05);
+    ASSERT_TRUE(ratio);
+    above += ratio->low > 0.8 ? 1 : 0;
+    below += ratio->high < 0.8 ? 1 : 0;
+    EXPECT_LT(ratio->high - ratio->low, 0.1);
+  }
+  EXPECT_LE(above, 34);  // 5 % of 400 and 3.2 standard errors
+  EXPECT_LE(below, 34);
+  EXPECT_GE(above + below, 12);
+}
+
+TEST(SpeedRatios, FilesOfOthersAreChecked) {
+  const auto refused = [](const char* text) {
+    return error_of([&] { pace_from_json(Json::parse(text), "x"); }).code() == Code::kInput;
+  };
+  EXPECT_TRUE(refused(R"({"seconds": [1, 2], "tokens": [1]})"));
+  EXPECT_TRUE(refused(R"({"seconds": [0, 0], "tokens": [1, 1]})"));
+  EXPECT_TRUE(refused(R"({"seconds": ["1"], "tokens": [1]})"));
+  EXPECT_FALSE(pace_from_json(Json(), "x").has_value());
 }
 
 TEST_F(Gate, ReportsEscapeWhatTheyQuote) {

@@ -65,6 +65,15 @@ TEST(History, StepsByTime) {
   EXPECT_FALSE(points[2].step);
   EXPECT_THAT(points[2].note, HasSubstr("data_hash"));
   EXPECT_THAT(to_markdown(lines), HasSubstr("c-two"));
+  const std::vector<Chart> charts = to_charts(lines);
+  ASSERT_EQ(charts.size(), 1u);
+  const auto& trend = std::get<TrendChart>(charts[0].what);
+  ASSERT_EQ(trend.points.size(), 3u);
+  EXPECT_NEAR(*trend.points[1].value, 90, 1e-9);
+  EXPECT_LT(*trend.points[1].low, 90);
+  EXPECT_TRUE(trend.points[1].step) << "60 to 90";
+  EXPECT_FALSE(trend.points[2].step) << "other data";
+  EXPECT_THAT(svg_file(charts[0], false), HasSubstr("c-two: 90.0"));
 }
 
 TEST(KinshipBoards, TwinsFallTogether) {

@@ -57,6 +57,7 @@ TEST_F(Report, RanksModelsOnEveryBoardAndOverall) {
                           "model-best",
                           "model-fair",
                           "model-good",
+                          "kinship",
                           "models",
                           "price",
                           "speed",

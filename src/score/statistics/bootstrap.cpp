@@ -30,6 +30,16 @@ std::vector<std::vector<Members>> clusters_by_stratum(size_t count, const Design
   return out;
 }
 
+// Item by item, the models side by side, so that a draw adds one short row.
+std::vector<double> transposed(std::span<const std::vector<double>> scores) {
+  const size_t models = scores.size(), items = scores[0].size();
+  std::vector<double> out(models * items);
+  for (size_t m = 0; m < models; ++m) {
+    for (size_t i = 0; i < items; ++i) out[i * models + m] = scores[m][i];
+  }
+  return out;
+}
+
 }  // namespace
 
 void resample(size_t count,
@@ -52,32 +62,49 @@ void resample(size_t count,
   }
 }
 
+std::vector<std::vector<double>> joint_bootstrap_means(std::span<const std::vector<double>> scores,
+                                                       const Design& design,
+                                                       const BootstrapOptions& options) {
+  if (scores.empty()) return {};
+  const DesignLayout layout(scores[0].size(), design);
+  const size_t models = scores.size(), items = scores[0].size();
+  const bool macro = design.weights == Design::Weights::kStrata;
+  const size_t strata = macro ? layout.strata.size() : 1;
+  for (const auto& row : scores) {
+    KEJU_CHECK(row.size() == items, "every model answers every item");
+  }
+  const std::vector<double> rows = transposed(scores);
+  std::vector<std::vector<double>> out(models);
+  std::vector<double> sums(strata * models), counts(strata), means(models);
+  resample(items, design, options, [&](int64_t, std::span<const int32_t> times) {
+    std::fill(sums.begin(), sums.end(), 0);
+    std::fill(counts.begin(), counts.end(), 0);
+    for (size_t i = 0; i < items; ++i) {
+      if (times[i] == 0) continue;
+      const size_t k = macro ? layout.stratum[i] : 0;
+      const double t = times[i];
+      const double* row = &rows[i * models];
+      double* sum = &sums[k * models];
+      for (size_t m = 0; m < models; ++m) sum[m] += t * row[m];
+      counts[k] += t;
+    }
+    std::fill(means.begin(), means.end(), 0);
+    double drawn = 0;
+    for (size_t k = 0; k < strata; ++k) {
+      if (counts[k] == 0) continue;  // all of its clusters begin in other strata
+      for (size_t m = 0; m < models; ++m) means[m] += sums[k * models + m] / counts[k];
+      ++drawn;
+    }
+    for (size_t m = 0; m < models; ++m) out[m].push_back(means[m] / drawn);
+  });
+  return out;
+}
+
 std::vector<double> bootstrap_means(std::span<const double> values,
                                     const Design& design,
                                     const BootstrapOptions& options) {
-  std::map<int64_t, size_t> known;
-  std::vector<size_t> stratum(values.size());
-  for (size_t i = 0; i < values.size(); ++i) {
-    const bool alone = design.strata.empty() || design.weights == Design::Weights::kItems;
-    stratum[i] = known.emplace(alone ? 0 : design.strata[i], known.size()).first->second;
-  }
-  std::vector<double> out;
-  out.reserve(static_cast<size_t>(options.replicates));
-  resample(values.size(), design, options, [&](int64_t, std::span<const int32_t> times) {
-    std::vector<double> sums(known.size(), 0), counts(known.size(), 0);
-    for (size_t i = 0; i < values.size(); ++i) {
-      sums[stratum[i]] += times[i] * values[i];
-      counts[stratum[i]] += times[i];
-    }
-    double sum = 0, groups = 0;
-    for (size_t k = 0; k < sums.size(); ++k) {
-      if (counts[k] == 0) continue;  // all of its clusters begin in other strata
-      sum += sums[k] / counts[k];
-      ++groups;
-    }
-    out.push_back(sum / groups);
-  });
-  return out;
+  const std::vector<std::vector<double>> one = {{values.begin(), values.end()}};
+  return joint_bootstrap_means(one, design, options)[0];
 }
 
 double bootstrap_error(std::span<const double> replicates) {

@@ -26,6 +26,10 @@ void resample(size_t count,
               const std::function<void(int64_t replicate, std::span<const int32_t> times)>& visit);
 
 // The design's mean of each replicate. Under kStrata every stratum's mean weighs alike.
+// Jointly: every replicate draws the same items for all rows of `scores`.
+std::vector<std::vector<double>> joint_bootstrap_means(std::span<const std::vector<double>> scores,
+                                                       const Design& design,
+                                                       const BootstrapOptions& options);
 std::vector<double> bootstrap_means(std::span<const double> values,
                                     const Design& design,
                                     const BootstrapOptions& options);

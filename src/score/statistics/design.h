@@ -23,6 +23,27 @@ struct Design {
   } weights = Weights::kItems;
 };
 
+// A design worked out once for a number of observations, for those who ask about many rows of
+// values under it. Labels are numbered in order of appearance.
+class DesignLayout {
+ public:
+  DesignLayout(size_t count, const Design& design);
+
+  struct Stratum {
+    int64_t count = 0, clusters = 0;
+    double weight = 0;  // in the mean; weights sum to 1
+  };
+  size_t count() const { return stratum.size(); }
+  // Of each observation in the mean; they sum to 1.
+  double weight(size_t i) const {
+    return strata[stratum[i]].weight / static_cast<double>(strata[stratum[i]].count);
+  }
+
+  std::vector<size_t> stratum, cluster;  // of each observation
+  std::vector<Stratum> strata;
+  size_t clusters = 0;
+};
+
 struct DesignMean {
   double value = 0;
   double se = 0;
@@ -39,6 +60,10 @@ struct DesignMean {
 // no variance of its own and takes the variance of one observation pooled over the others.
 // Nothing for fewer than two observations or fewer than two clusters.
 // Source: Liang & Zeger 1986; Cochran 1977, ch. 5; Miller 2024 (arXiv:2411.00640).
+std::optional<DesignMean> design_mean(std::span<const double> values, const DesignLayout& layout);
+// The same without the interval, whose quantile costs more than all the rest.
+std::optional<DesignMean> design_moments(std::span<const double> values,
+                                         const DesignLayout& layout);
 std::optional<DesignMean> design_mean(std::span<const double> values, const Design& design = {});
 
 // The weight of each observation in that mean; they sum to 1.

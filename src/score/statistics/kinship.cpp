@@ -96,6 +96,94 @@ std::optional<double> pearson(const Pairs& sums) {
   return sums.xy / std::sqrt(sums.xx * sums.yy);
 }
 
+double excess_of(double same, double expected, double wrong) {
+  return (same - expected) / (wrong - expected);
+}
+
+// What each item adds to a pair's sums.
+struct PairItems {
+  std::vector<double> same, expected, wrong;
+  std::vector<Pairs> scores;
+};
+
+// The pair's estimates, without intervals; `out` gets what these follow from.
+Kinship estimate(const Questions& questions,
+                 const Answers& first,
+                 const Answers& second,
+                 std::span<const Answers* const> others,
+                 PairItems& out) {
+  const size_t n = questions.gold.size();
+  KEJU_CHECK(first.choice.size() == n && second.choice.size() == n && questions.options.size() == n,
+             "kin are compared on the same items");
+  const auto habit_a = habits(questions, first), habit_b = habits(questions, second);
+  out = {std::vector<double>(n, 0),
+         std::vector<double>(n, 0),
+         std::vector<double>(n, 0),
+         std::vector<Pairs>(n)};
+  Kinship kin;
+  double expected = 0;
+  Pairs all;
+  for (size_t i = 0; i < n; ++i) {
+    out.scores[i] = centred(questions, first, second, i);
+    all = {all.xx + out.scores[i].xx, all.yy + out.scores[i].yy, all.xy + out.scores[i].xy};
+    if (!erred(questions, first, i) || !erred(questions, second, i)) continue;
+    const auto usual =
+        others.empty() ? chance_by_habit(habit_a, habit_b, questions.options[i], questions.gold[i])
+                       : shared_with_others(questions, first, second, others, i);
+    if (!usual) continue;
+    out.wrong[i] = 1;
+    out.same[i] = first.choice[i] == second.choice[i] ? 1 : 0;
+    out.expected[i] = *usual;
+    expected += *usual;
+    ++kin.both_wrong;
+    kin.same_wrong += out.same[i] > 0 ? 1 : 0;
+  }
+  kin.correlation = pearson(all);
+  if (kin.both_wrong == 0) return kin;
+  const auto wrong = static_cast<double>(kin.both_wrong);
+  kin.expected = expected / wrong;
+  if (wrong - expected > 1e-9) {
+    kin.excess = excess_of(static_cast<double>(kin.same_wrong), expected, wrong);
+  }
+  return kin;
+}
+
+// The intervals of several pairs on the same items, from the same draws.
+void add_intervals(const std::vector<PairItems>& pairs,
+                   std::span<const int64_t> clusters,
+                   const BootstrapOptions& options,
+                   const std::vector<Kinship*>& out) {
+  if (pairs.empty()) return;
+  const size_t n = pairs[0].same.size();
+  std::vector<std::vector<double>> excesses(pairs.size()), correlations(pairs.size());
+  resample(n, {.clusters = clusters}, options, [&](int64_t, std::span<const int32_t> times) {
+    for (size_t p = 0; p < pairs.size(); ++p) {
+      const PairItems& pair = pairs[p];
+      double same = 0, expected = 0, wrong = 0;
+      Pairs sums;
+      for (size_t i = 0; i < n; ++i) {
+        const double t = times[i];
+        same += t * pair.same[i];
+        expected += t * pair.expected[i];
+        wrong += t * pair.wrong[i];
+        sums.xx += t * pair.scores[i].xx;
+        sums.yy += t * pair.scores[i].yy;
+        sums.xy += t * pair.scores[i].xy;
+      }
+      if (wrong - expected > 1e-9) excesses[p].push_back(excess_of(same, expected, wrong));
+      if (const auto r = pearson(sums)) correlations[p].push_back(*r);
+    }
+  });
+  for (size_t p = 0; p < pairs.size(); ++p) {
+    if (out[p]->excess && excesses[p].size() > 1) {
+      out[p]->excess_interval = percentile_interval(excesses[p]);
+    }
+    if (out[p]->correlation && correlations[p].size() > 1) {
+      out[p]->correlation_interval = percentile_interval(correlations[p]);
+    }
+  }
+}
+
 }  // namespace
 
 Kinship kinship(const Questions& questions,
@@ -104,56 +192,43 @@ Kinship kinship(const Questions& questions,
                 std::span<const Answers* const> others,
                 std::span<const int64_t> clusters,
                 const BootstrapOptions& options) {
-  const size_t n = questions.gold.size();
-  KEJU_CHECK(first.choice.size() == n && second.choice.size() == n && questions.options.size() == n,
-             "kin are compared on the same items");
-  const auto habit_a = habits(questions, first), habit_b = habits(questions, second);
-  std::vector<double> same(n, 0), expected(n, 0), wrong(n, 0);
-  std::vector<Pairs> pairs(n);
-  Kinship out;
-  double expected_sum = 0;
-  for (size_t i = 0; i < n; ++i) {
-    pairs[i] = centred(questions, first, second, i);
-    if (!erred(questions, first, i) || !erred(questions, second, i)) continue;
-    const auto usual =
-        others.empty() ? chance_by_habit(habit_a, habit_b, questions.options[i], questions.gold[i])
-                       : shared_with_others(questions, first, second, others, i);
-    if (!usual) continue;
-    wrong[i] = 1;
-    same[i] = first.choice[i] == second.choice[i] ? 1 : 0;
-    expected[i] = *usual;
-    expected_sum += expected[i];
-    ++out.both_wrong;
-    out.same_wrong += same[i] > 0 ? 1 : 0;
-  }
-  Pairs all;
-  for (const Pairs& p : pairs) all = {all.xx + p.xx, all.yy + p.yy, all.xy + p.xy};
-  out.correlation = pearson(all);
-  const auto excess = [](double s, double e, double w) { return (s - e) / (w - e); };
-  if (out.both_wrong > 0) {
-    const auto w = static_cast<double>(out.both_wrong);
-    out.expected = expected_sum / w;
-    if (w - expected_sum > 1e-9)
-      out.excess = excess(static_cast<double>(out.same_wrong), expected_sum, w);
-  }
-  std::vector<double> excesses, correlations;
-  resample(n, {.clusters = clusters}, options, [&](int64_t, std::span<const int32_t> times) {
-    double s = 0, e = 0, w = 0;
-    Pairs sums;
-    for (size_t i = 0; i < n; ++i) {
-      s += times[i] * same[i];
-      e += times[i] * expected[i];
-      w += times[i] * wrong[i];
-      sums.xx += times[i] * pairs[i].xx;
-      sums.yy += times[i] * pairs[i].yy;
-      sums.xy += times[i] * pairs[i].xy;
+  std::vector<PairItems> items(1);
+  Kinship out = estimate(questions, first, second, others, items[0]);
+  add_intervals(items, clusters, options, {&out});
+  return out;
+}
+
+std::vector<KinshipPair> kinship_pairs(const Questions& questions,
+                                       std::span<const Answers> models,
+                                       std::span<const int64_t> clusters,
+                                       const BootstrapOptions& options) {
+  constexpr double kCopy = 0.7;
+  const size_t count = models.size();
+  std::vector<std::vector<double>> alike(count, std::vector<double>(count, 0));
+  for (size_t a = 0; a < count; ++a) {
+    for (size_t b = a + 1; b < count; ++b) {
+      PairItems items;
+      const Kinship k = estimate(questions, models[a], models[b], {}, items);
+      alike[a][b] = alike[b][a] = k.excess.value_or(0);
     }
-    if (w - e > 1e-9) excesses.push_back(excess(s, e, w));
-    if (const auto r = pearson(sums)) correlations.push_back(*r);
-  });
-  if (out.excess && excesses.size() > 1) out.excess_interval = percentile_interval(excesses);
-  if (out.correlation && correlations.size() > 1)
-    out.correlation_interval = percentile_interval(correlations);
+  }
+  std::vector<KinshipPair> out;
+  std::vector<PairItems> items;
+  for (size_t a = 0; a < count; ++a) {
+    for (size_t b = a + 1; b < count; ++b) {
+      std::vector<const Answers*> others;
+      for (size_t m = 0; m < count; ++m) {
+        const bool kin = alike[m][a] > kCopy || alike[m][b] > kCopy;
+        if (m != a && m != b && !kin) others.push_back(&models[m]);
+      }
+      items.emplace_back();
+      const Kinship kin = estimate(questions, models[a], models[b], others, items.back());
+      out.push_back({a, b, static_cast<int64_t>(others.size()), kin});
+    }
+  }
+  std::vector<Kinship*> estimates;
+  for (KinshipPair& pair : out) estimates.push_back(&pair.kinship);
+  add_intervals(items, clusters, options, estimates);
   return out;
 }
 

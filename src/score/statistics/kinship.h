@@ -51,4 +51,18 @@ Kinship kinship(const Questions& questions,
                 std::span<const int64_t> clusters,
                 const BootstrapOptions& options);
 
+struct KinshipPair {
+  size_t a = 0, b = 0;    // indices into the models
+  int64_t witnesses = 0;  // other models that say what strangers share: no likely copies of either
+  Kinship kinship;
+};
+
+// Every pair of `models`, judged with the others as witnesses. A model that is this alike to one of
+// a pair (another quantisation of it, say) by habits of place alone, excess above 0.7, is no
+// witness of what strangers share: it would make the pair look less alike than strangers are.
+std::vector<KinshipPair> kinship_pairs(const Questions& questions,
+                                       std::span<const Answers> models,
+                                       std::span<const int64_t> clusters,
+                                       const BootstrapOptions& options);
+
 }  // namespace keju

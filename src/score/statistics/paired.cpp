@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <unordered_set>
 #include <vector>
 
 #include "base/error.h"
@@ -100,33 +99,68 @@ double PairedDifference::upper(double alpha) const {
   return ends(*this, critical_value(*this, alpha)).high;
 }
 
-std::optional<PairedDifference> paired_difference(std::span<const double> first,
-                                                  std::span<const double> second,
-                                                  const Design& design) {
+namespace {
+
+// What a test of no difference needs: mcnemar_mid_p where answers are right or wrong, unclustered
+// and weigh alike; Student's t elsewhere.
+struct Sides {
+  PairedCounts counts;
+  bool binary = false, micro = false, clustered = false;
+  bool mcnemar() const { return binary && micro && !clustered; }
+
+  double p(const DesignMean& mean) const {
+    if (mcnemar()) return mcnemar_mid_p(counts.first_only, counts.second_only);
+    if (mean.se > 0) return 2 * student_cdf(-std::abs(mean.value) / mean.se, mean.df);
+    return mean.value == 0 ? 1 : 0;
+  }
+};
+
+Sides sides_of(std::span<const double> first,
+               std::span<const double> second,
+               const DesignMean& mean,
+               Design::Weights weights) {
+  return {count_pairs(first, second),
+          all_binary(first) && all_binary(second),
+          weights == Design::Weights::kItems,
+          mean.clusters < mean.count};
+}
+
+std::optional<DesignMean> mean_difference(std::span<const double> first,
+                                          std::span<const double> second,
+                                          const DesignLayout& layout) {
   KEJU_CHECK(first.size() == second.size(), "a pair needs both sides");
   std::vector<double> differences(first.size());
   for (size_t i = 0; i < first.size(); ++i) differences[i] = second[i] - first[i];
-  const auto mean = design_mean(differences, design);
+  return design_moments(differences, layout);
+}
+
+}  // namespace
+
+std::optional<PairedTest> paired_test(std::span<const double> first,
+                                      std::span<const double> second,
+                                      const DesignLayout& layout,
+                                      Design::Weights weights) {
+  const auto mean = mean_difference(first, second, layout);
   if (!mean) return std::nullopt;
+  return PairedTest{*mean, sides_of(first, second, *mean, weights).p(*mean)};
+}
+
+std::optional<PairedDifference> paired_difference(std::span<const double> first,
+                                                  std::span<const double> second,
+                                                  const Design& design) {
+  const auto mean = mean_difference(first, second, DesignLayout(first.size(), design));
+  if (!mean) return std::nullopt;
+  const Sides sides = sides_of(first, second, *mean, design.weights);
   PairedDifference out;
   out.mean = *mean;
-  out.counts = count_pairs(first, second);
-  out.clustered = out.mean.clusters < out.mean.count;
-  const bool binary = all_binary(first) && all_binary(second);
-  const bool micro = design.weights == Design::Weights::kItems;
-  out.by_score = binary && (micro || out.counts.discordant() == 0);
+  const double reach = student_quantile(0.975, mean->df) * mean->se;
+  out.mean.interval = {mean->value - reach, mean->value + reach};
+  out.counts = sides.counts;
+  out.clustered = sides.clustered;
+  out.by_score = sides.binary && (sides.micro || out.counts.discordant() == 0);
   out.interval = ends(out, critical_value(out, 0.025));
-  if (binary && micro && !out.clustered) {
-    out.method = "mcnemar-mid-p";
-    out.p = mcnemar_mid_p(out.counts.first_only, out.counts.second_only);
-    return out;
-  }
-  out.method = "cluster-t";
-  if (out.mean.se > 0) {
-    out.p = 2 * student_cdf(-std::abs(out.mean.value) / out.mean.se, out.mean.df);
-  } else {
-    out.p = out.mean.value == 0 ? 1 : 0;
-  }
+  out.method = sides.mcnemar() ? "mcnemar-mid-p" : "cluster-t";
+  out.p = sides.p(out.mean);
   return out;
 }
 

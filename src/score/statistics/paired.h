@@ -59,4 +59,15 @@ std::optional<PairedDifference> paired_difference(std::span<const double> first,
                                                   std::span<const double> second,
                                                   const Design& design = {});
 
+// The test alone, for those who make many under one design: what `paired_difference` has in `mean`,
+// less its interval, and `p`.
+struct PairedTest {
+  DesignMean mean;  // of second - first
+  double p = 1;
+};
+std::optional<PairedTest> paired_test(std::span<const double> first,
+                                      std::span<const double> second,
+                                      const DesignLayout& layout,
+                                      Design::Weights weights);
+
 }  // namespace keju
