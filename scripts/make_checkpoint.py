@@ -3,8 +3,9 @@
 
   make_checkpoint.py SHAPE OUT_DIR                 safetensors in BF16
   make_checkpoint.py SHAPE OUT.gguf                GGUF, matrices in Q4_K, vectors in F32
+  make_checkpoint.py SHAPE OUT.gguf --mix q4_k_m   the same, with Q6_K where llama.cpp's Q4_K_M has it
 
-Shapes: tiny, qwen2.5-0.5b, llama-3.1-8b. The weights are one seeded block repeated, cut at a place of its own for
+Shapes: tiny, qwen2.5-0.5b, qwen2.5-1.5b, llama-3.1-8b. The weights are one seeded block repeated, cut at a place of its own for
 each tensor, small enough that activations stay finite. Needs the standard library alone; 16 GB take about as long as
 the disk does. The tokenizer knows single bytes; the rest of the vocabulary are names that no text has."""
 import argparse
@@ -18,6 +19,7 @@ import sys
 SHAPES = {
     "tiny": ("llama", 2, 256, 4, 2, 64, 512, 1000, False, 10000.0, 1e-5, False),
     "qwen2.5-0.5b": ("qwen2", 24, 896, 14, 2, 64, 4864, 151936, True, 1000000.0, 1e-6, True),
+    "qwen2.5-1.5b": ("qwen2", 28, 1536, 12, 2, 128, 8960, 151936, True, 1000000.0, 1e-6, True),
     "llama-3.1-8b": ("llama", 32, 4096, 32, 8, 128, 14336, 128256, False, 500000.0, 1e-5, False),
 }
 BLOCK = 1 << 20  # values of the repeated block
@@ -104,6 +106,24 @@ def q4_k_block(seed: int, scale: float) -> bytes:
     return b"".join(head + scales + draw.randbytes(128) for _ in range(4096))
 
 
+def q6_k_block(seed: int, scale: float) -> bytes:
+    """Super-blocks of 256 values d·scale·(q - 32): 192 bytes of q, 16 scales of eight bits, d in a half."""
+    draw = random.Random(seed)
+    tail = bytes([16] * 16) + struct.pack("<e", scale / (16 * 18.5))
+    return b"".join(draw.randbytes(192) + tail for _ in range(4096))
+
+
+def has_more_bits(name: str, shape: Shape) -> bool:
+    """Where llama.cpp's Q4_K_M takes Q6_K: the head, and v and down in the first and last eighth of the layers and in
+    every third one between (src/llama-quant.cpp, use_more_bits)."""
+    if name == "output.weight" or (name == "token_embd.weight" and shape.tied):
+        return True
+    if not name.endswith(("attn_v.weight", "ffn_down.weight")):
+        return False
+    layer, layers = int(name.split(".")[1]), shape.layers
+    return layer < layers // 8 or layer >= 7 * layers // 8 or (layer - layers // 8) % 3 == 2
+
+
 def write_safetensors(shape: Shape, folder: pathlib.Path, seed: int) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "config.json").write_text(json.dumps(shape.config(), indent=1) + "\n", encoding="utf-8")
@@ -155,7 +175,7 @@ def gguf_string(text: str) -> bytes:
     return struct.pack("<Q", len(text.encode())) + text.encode()
 
 
-def write_gguf(shape: Shape, path: pathlib.Path, seed: int) -> None:
+def write_gguf(shape: Shape, path: pathlib.Path, seed: int, mix: str) -> None:
     f = shape.family
     keys = [("general.architecture", 8, gguf_string(f))]
     for key, value in ((".block_count", shape.layers), (".context_length", 8192), (".embedding_length", shape.width),
@@ -173,7 +193,9 @@ def write_gguf(shape: Shape, path: pathlib.Path, seed: int) -> None:
              ("tokenizer.ggml.eos_token_id", 4, struct.pack("<I", 256))]
     tensors, at = [], 0
     for _, name, size, what in shape.tensors():
-        if what == "matrix" and size[-1] % 256 == 0:
+        if what == "matrix" and size[-1] % 256 == 0 and mix == "q4_k_m" and has_more_bits(name, shape):
+            kind, length = 14, elements(size) // 256 * 210
+        elif what == "matrix" and size[-1] % 256 == 0:
             kind, length = 12, elements(size) // 256 * 144
         elif what == "matrix":
             kind, length = 30, 2 * elements(size)  # BF16: the row is no whole number of blocks
@@ -181,8 +203,8 @@ def write_gguf(shape: Shape, path: pathlib.Path, seed: int) -> None:
             kind, length = 0, 4 * elements(size)
         tensors.append((name, size, what, kind, length, at))
         at += length + -length % 32
-    blocks = Repeated(q4_k_block(seed, 0.02), 144)
-    plain = Repeated(bf16_block(seed, 0.02), 2)
+    values = {12: Repeated(q4_k_block(seed, 0.02), 144), 14: Repeated(q6_k_block(seed, 0.02), 210),
+              30: Repeated(bf16_block(seed, 0.02), 2)}
     with open(path, "wb") as out:
         out.write(b"GGUF" + struct.pack("<IQQ", 3, len(tensors), len(keys)))
         for key, kind, value in keys:
@@ -197,7 +219,7 @@ def write_gguf(shape: Shape, path: pathlib.Path, seed: int) -> None:
             elif what == "bias":
                 out.write(struct.pack("<f", 0.01) * elements(size))
             else:
-                (blocks if kind == 12 else plain).write(out, length)
+                values[kind].write(out, length)
             out.write(b"\0" * (-length % 32))
 
 
@@ -206,10 +228,11 @@ def main() -> int:
     parser.add_argument("shape", choices=sorted(SHAPES))
     parser.add_argument("out", type=pathlib.Path)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--mix", choices=("q4_k", "q4_k_m"), default="q4_k", help="of a GGUF file")
     options = parser.parse_args()
     shape = Shape(options.shape)
     if options.out.suffix == ".gguf":
-        write_gguf(shape, options.out, options.seed)
+        write_gguf(shape, options.out, options.seed, options.mix)
     else:
         write_safetensors(shape, options.out, options.seed)
     return 0
