@@ -125,8 +125,7 @@ MUTANTS = [
     Mutant("sign", "rows.cu", "-spec.clamp_limit", "spec.clamp_limit", ROWS),
     Mutant("index", "rows.cu", "rows[t] * x.stride", "t * x.stride", ROWS),
     Mutant("bounds", "rows.cu", "d < x.width ? x.data[t * x.stride + d] : 0.0f", "x.data[t * x.stride + d]", PRODUCTS,
-           equivalent="the columns past the width only fill rows up to a multiple of 16 bytes; the product reads "
-                      "`width` columns, and what is read instead is the next row or the room after the last"),
+           "bounds"),
     Mutant("index", "rows.cu", "p.row * logits.stride + p.column", "p.row * logits.stride + p.column + 1", HEAD),
     # Products with stored weights.
     Mutant("barrier", "matmul.cu", "    __syncthreads();  // the last columns have been read\n", "", PRODUCTS),

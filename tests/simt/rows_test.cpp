@@ -173,6 +173,21 @@ TEST_P(RowOps, NativeProductsAndTheSameBitsForAnyNumberOfRows) {
   }
 }
 
+// Rows that end where their memory does: nothing past them may be read, though the rounded rows are
+// padded. AddressSanitizer watches.
+TEST_P(RowOps, NativeProductsOfRowsWithNoRoomAfterThem) {
+  Card card(false);
+  const auto w = card.be().make_matrix(random_matrix(DType::kBF16, 9, 45, 15).source());
+  Draw draw(19);
+  std::vector<float> tight = draw.floats(2 * 45);
+  tight.shrink_to_fit();
+  Array roomy(2, 45), got(2, 9), want(2, 9);
+  for (int64_t i = 0; i < 90; ++i) roomy.at(i / 45, i % 45) = tight[static_cast<size_t>(i)];
+  card.be().linear({tight.data(), 2, 45, 45}, *w, nullptr, false, got.rows());
+  card.be().linear(roomy.rows(), *w, nullptr, false, want.rows());
+  EXPECT_TRUE(same_bits(got, want));
+}
+
 TEST_P(RowOps, HeadReducesAndPicks) {
   const int64_t vocab = 2 * 8192 + 1500;
   const Stored stored = random_matrix(DType::kF32, vocab, 3, 20);
