@@ -3,6 +3,7 @@
 // on after a card has failed.
 #include "tests/cli/program.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 
 #include <algorithm>
@@ -102,12 +103,13 @@ TEST(OnFakeCards, FailuresAreOneLineExitSevenAndTheRunGoesOn) {
   ASSERT_EQ(sound.code, 0) << sound.text;
   const Json truth = last_line(sound);
   int64_t resumed = 0;
+  int number = 0;
   for (const std::string& fault : {std::string("bytes=300000"),
                                    std::string("fail=launch:150"),
                                    std::string("fail=gemm:40"),
                                    std::string("lost=250"),
                                    std::string("cards=2 on=1 lost=150")}) {
-    const auto out = folder / ("out" + std::to_string(resumed) + fault.substr(0, 4));
+    const auto out = folder / fmt::format("out{}", ++number);
     const std::string options =
         fault.find("on=1") != std::string::npos ? "--backend cuda --devices 0,1" : "--backend cuda";
     const Output failed = run(sit(out, options), "KEJU_FAKE_CARDS='" + fault + "'");
