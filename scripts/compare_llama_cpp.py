@@ -115,9 +115,10 @@ def keju(options, path, mode):
     return dict(zip(CELLS, rates)), result["numeric_mode"]
 
 
-def convert(path, folder):
+def convert(path, folder, forms=FORMS):
     files = {"as given": path}
-    for name, ftype in FORMS.items():
+    for name in forms:
+        ftype = FORMS[name]
         out = folder / f"{path.stem}.{name}.gguf"
         if not out.exists():
             params = llama.llama_model_quantize_default_params()
