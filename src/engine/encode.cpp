@@ -64,9 +64,9 @@ std::vector<TokenId> PromptEncoder::prompt(const Prompt& prompt) const {
 
 // lm-evaluation-harness 0.4.13 _encode_pair: the boundary is decided by the length of the encoded
 // prompt, so a merge across it shifts a token, and we shift the same one.
-EncodedPair PromptEncoder::retokenize(std::vector<PromptPiece> all,
-                                      const std::string& continuation,
-                                      bool add_prefix) const {
+std::vector<EncodedPair> PromptEncoder::retokenize(std::vector<PromptPiece> all,
+                                                   const std::vector<std::string>& continuations,
+                                                   bool add_prefix) const {
   std::string moved;
   if (!all.empty() && all.back().ids.empty()) {
     std::string& text = all.back().text;
@@ -75,51 +75,63 @@ EncodedPair PromptEncoder::retokenize(std::vector<PromptPiece> all,
     text.resize(keep);
     if (text.empty() && all.size() > 1) all.pop_back();
   }
-  EncodedPair pair;
-  pair.prompt = encode(all, add_prefix);
-  all.push_back({moved + continuation, ParseSpecial::kNo, {}});
-  const std::vector<TokenId> whole = encode(all, add_prefix);
-  // Where nothing stands before the continuation, the prefix token does.
-  if (pair.prompt.empty()) {
-    pair.prompt = {prefix_token()};
-    pair.continuation = whole;
-    return pair;
+  const std::vector<TokenId> before = encode(all, add_prefix);
+  std::vector<EncodedPair> pairs;
+  all.emplace_back();
+  for (const std::string& continuation : continuations) {
+    all.back() = {moved + continuation, ParseSpecial::kNo, {}};
+    std::vector<TokenId> whole = encode(all, add_prefix);
+    EncodedPair& pair = pairs.emplace_back();
+    // Where nothing stands before the continuation, the prefix token does.
+    if (before.empty()) {
+      pair.prompt = {prefix_token()};
+      pair.continuation = std::move(whole);
+      continue;
+    }
+    const auto cut = static_cast<std::ptrdiff_t>(std::min(before.size(), whole.size()));
+    pair.continuation.assign(whole.begin() + cut, whole.end());
+    whole.resize(static_cast<size_t>(cut));
+    pair.prompt = std::move(whole);
   }
-  const size_t cut = std::min(pair.prompt.size(), whole.size());
-  pair.continuation.assign(whole.begin() + static_cast<std::ptrdiff_t>(cut), whole.end());
-  pair.prompt.assign(whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(cut));
-  return pair;
+  return pairs;
 }
 
-EncodedPair PromptEncoder::pair(const Prompt& prompt_in,
-                                const std::string& continuation,
-                                Boundary boundary) const {
-  EncodedPair pair;
+// A continuation's tokens where they do not depend on what stands before.
+std::vector<TokenId> PromptEncoder::lone(const std::string& continuation, Boundary boundary) const {
+  if (boundary == Boundary::kVocabularyEntry) {
+    const std::optional<TokenId> id = tokenizer_.find(continuation);
+    if (!id)
+      throw fail(Code::kInput,
+                 "option \"{}\": not an entry of the vocabulary, need one for this protocol",
+                 continuation);
+    return {*id};
+  }
+  std::vector<TokenId> ids;
+  tokenizer_.encode(continuation, ParseSpecial::kNo, ids);
+  if (boundary == Boundary::kSeparateLast && ids.size() > 1) ids.erase(ids.begin(), ids.end() - 1);
+  return ids;
+}
+
+std::vector<EncodedPair> PromptEncoder::pairs(const Prompt& prompt_in,
+                                              const std::vector<std::string>& continuations,
+                                              Boundary boundary) const {
+  std::vector<EncodedPair> pairs;
   if (boundary == Boundary::kRetokenize) {
-    pair =
-        retokenize(pieces(prompt_in), continuation, prompt_in.add_prefix && prompt_in.chat.empty());
+    pairs = retokenize(
+        pieces(prompt_in), continuations, prompt_in.add_prefix && prompt_in.chat.empty());
   } else {
-    pair.prompt = prompt(prompt_in);
-    if (boundary == Boundary::kVocabularyEntry) {
-      const std::optional<TokenId> id = tokenizer_.find(continuation);
-      if (!id)
-        throw fail(Code::kInput,
-                   "option \"{}\": not an entry of the vocabulary, need one for this protocol",
-                   continuation);
-      pair.continuation = {*id};
-    } else {
-      tokenizer_.encode(continuation, ParseSpecial::kNo, pair.continuation);
-      if (boundary == Boundary::kSeparateLast && pair.continuation.size() > 1) {
-        pair.continuation.erase(pair.continuation.begin(), pair.continuation.end() - 1);
-      }
+    const std::vector<TokenId> before = prompt(prompt_in);
+    for (const std::string& continuation : continuations)
+      pairs.push_back({before, lone(continuation, boundary)});
+  }
+  for (size_t i = 0; i < pairs.size(); ++i) {
+    if (pairs[i].continuation.empty()) {
+      throw fail(Code::kInput,
+                 "option \"{}\": found no token of its own after the prompt, need at least one",
+                 continuations[i]);
     }
   }
-  if (pair.continuation.empty()) {
-    throw fail(Code::kInput,
-               "option \"{}\": found no token of its own after the prompt, need at least one",
-               continuation);
-  }
-  return pair;
+  return pairs;
 }
 
 }  // namespace keju

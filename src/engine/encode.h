@@ -34,7 +34,11 @@ class PromptEncoder {
   // becomes the prefix token: BOS, else EOS. Errors: Error(kInput) where neither exists.
   std::vector<TokenId> prompt(const Prompt& prompt) const;
 
-  EncodedPair pair(const Prompt& prompt, const std::string& continuation, Boundary boundary) const;
+  // One pair for each continuation; what they share is encoded once. Errors: Error(kInput) names
+  // the first option without a token of its own.
+  std::vector<EncodedPair> pairs(const Prompt& prompt,
+                                 const std::vector<std::string>& continuations,
+                                 Boundary boundary) const;
 
   // The token that a text begins after when nothing else stands before it.
   TokenId prefix_token() const;
@@ -42,9 +46,10 @@ class PromptEncoder {
  private:
   std::vector<PromptPiece> pieces(const Prompt& prompt) const;
   std::vector<TokenId> encode(const std::vector<PromptPiece>& pieces, bool add_prefix) const;
-  EncodedPair retokenize(std::vector<PromptPiece> pieces,
-                         const std::string& continuation,
-                         bool add_prefix) const;
+  std::vector<EncodedPair> retokenize(std::vector<PromptPiece> pieces,
+                                      const std::vector<std::string>& continuations,
+                                      bool add_prefix) const;
+  std::vector<TokenId> lone(const std::string& continuation, Boundary boundary) const;
 
   const Tokenizer& tokenizer_;
   const ChatRenderer* chat_;

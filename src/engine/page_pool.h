@@ -115,6 +115,10 @@ class PathState {
     while (static_cast<int32_t>(pages_.size()) * kPagePositions < length_)
       pages_.push_back(pool.acquire());
   }
+  // Later calls of extend up to `positions` in all allocate no memory of their own.
+  void reserve(int64_t positions) {
+    pages_.reserve(static_cast<size_t>((positions + kPagePositions - 1) / kPagePositions));
+  }
   void release(PagePool& pool) {
     for (const int32_t page : pages_) pool.release(page);
     pages_.clear();

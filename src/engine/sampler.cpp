@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <numeric>
 #include <string>
-#include <vector>
 
 #include "base/error.h"
 #include "base/exact_math.h"
@@ -12,12 +11,16 @@
 
 namespace keju {
 
-int32_t sample_token(std::span<const float> logits, const SamplingSettings& settings, double draw) {
+int32_t sample_token(std::span<const float> logits,
+                     const SamplingSettings& settings,
+                     double draw,
+                     SampleScratch& scratch) {
   KEJU_CHECK(!logits.empty(), "sample_token: no logits");
   if (settings.temperature <= 0) {
     return static_cast<int32_t>(std::max_element(logits.begin(), logits.end()) - logits.begin());
   }
-  std::vector<int32_t> order(logits.size());
+  std::vector<int32_t>& order = scratch.order;
+  order.resize(logits.size());
   std::iota(order.begin(), order.end(), 0);
   const auto better = [&](int32_t a, int32_t b) {
     return logits[a] != logits[b] ? logits[a] > logits[b] : a < b;
@@ -27,7 +30,8 @@ int32_t sample_token(std::span<const float> logits, const SamplingSettings& sett
   std::partial_sort(
       order.begin(), order.begin() + static_cast<std::ptrdiff_t>(kept), order.end(), better);
   const auto best = static_cast<double>(logits[order[0]]);
-  std::vector<double> mass(kept);
+  std::vector<double>& mass = scratch.mass;
+  mass.resize(kept);
   double total = 0;
   for (size_t i = 0; i < kept; ++i) {
     mass[i] = exact_exp((static_cast<double>(logits[order[i]]) - best) / settings.temperature);

@@ -133,41 +133,62 @@ void LocalSession::take_results(const PlannedStep& planned, Rows hidden) {
       }
       KEJU_CHECK(next_kept < kept_.size() && kept_[next_kept].first == need.sequence,
                  "a generation without its state");
-      Job& job = jobs_.at(info.job);
-      Live live;
-      live.job = info.job;
-      live.state = std::move(kept_[next_kept++].second);
-      live.decoder = std::make_unique<StreamDecoder>(tokenizer_);
-      live.first_token_s = time;
+      const Job& job = jobs_.at(info.job);
+      Live live = begin_generation(info.job, std::move(kept_[next_kept++].second), time);
       Rows row = hidden;
       row.data += static_cast<int64_t>(r) * hidden.stride;
       row.count = 1;
-      const TokenId token = choose(job, rows[r], row, 0);
+      const TokenId token = choose(live, job, rows[r], row);
       if (!append_token(live, token)) live_.push_back(std::move(live));
     }
   }
   kept_.clear();
 }
 
-TokenId LocalSession::choose(const Job& job, const HeadRow& row, Rows hidden_row, int64_t index) {
+// Room for the whole generation at once: it then grows without allocating.
+LocalSession::Live LocalSession::begin_generation(int64_t id, PathState state, double time) {
+  const Job& job = jobs_.at(id);
+  const auto& generate = std::get<GenerateRequest>(job.request.what);
+  const int64_t longest = std::min(generate.max_tokens, context_length_);
+  Live live;
+  live.job = id;
+  live.state = std::move(state);
+  live.state.reserve(std::min<int64_t>(live.state.length() + longest, context_length_ + 1));
+  live.decoder = std::make_unique<StreamDecoder>(tokenizer_);
+  live.ids.reserve(static_cast<size_t>(longest));
+  live.pending.reserve(static_cast<size_t>(longest) * sizeof(TokenId));
+  live.first_token_s = time;
+  if (generate.temperature > 0) {
+    live.stream = sampling_stream(job.request.key, generate.sample);
+    logits_.resize(static_cast<size_t>(model_.descriptor().vocab));
+  }
+  return live;
+}
+
+TokenId LocalSession::choose(const Live& live,
+                             const Job& job,
+                             const HeadRow& row,
+                             Rows hidden_row) {
   const auto& generate = std::get<GenerateRequest>(job.request.what);
   if (generate.temperature <= 0) return row.best_id;
-  std::vector<float> logits(model_.descriptor().vocab);
-  model_.logits(hidden_row, logits.data());
-  const uint64_t stream = sampling_stream(job.request.key, generate.sample);
-  const double draw = uniform(generate.seed, stream, static_cast<uint64_t>(index));
-  return sample_token(logits,
+  model_.logits(hidden_row, logits_.data());
+  const double draw = uniform(generate.seed, live.stream, static_cast<uint64_t>(live.ids.size()));
+  return sample_token(logits_,
                       {.temperature = generate.temperature,
                        .top_p = generate.top_p,
                        .top_k = generate.top_k,
                        .min_p = generate.min_p},
-                      draw);
+                      draw,
+                      sample_scratch_);
 }
 
 void LocalSession::decode_step() {
   const double begin = now();
-  Step step;
-  std::vector<Job*> jobs;
+  Step& step = decode_;
+  step.ids.clear();
+  step.segments.clear();
+  step.needed.clear();
+  decode_jobs_.clear();
   for (Live& live : live_) {
     live.state.extend(pool_, 1);
     Segment segment;
@@ -179,26 +200,28 @@ void LocalSession::decode_step() {
     step.segments.push_back(segment);
     step.needed.push_back(segment.row0);
     step.ids.push_back(live.last);
-    jobs.push_back(&jobs_.at(live.job));
+    decode_jobs_.push_back(&jobs_.at(live.job));
   }
   step.regime = current_->regime;
   const Rows hidden = model_.forward(step);
-  const std::vector<std::vector<int32_t>> nothing(live_.size());
-  const std::vector<HeadRow> rows = model_.head(hidden, nothing);
-  std::deque<Live> still;
-  for (size_t i = 0; i < rows.size(); ++i) {
+  decode_wanted_.resize(live_.size());
+  const std::vector<HeadRow> rows = model_.head(hidden, decode_wanted_);
+  const size_t count = live_.size();
+  size_t kept = 0;
+  for (size_t i = 0; i < count; ++i) {
     Rows row = hidden;
     row.data += static_cast<int64_t>(i) * hidden.stride;
     row.count = 1;
     Live& live = live_[i];
-    const TokenId token = choose(*jobs[i], rows[i], row, static_cast<int64_t>(live.ids.size()));
-    if (!append_token(live, token)) still.push_back(std::move(live));
+    const TokenId token = choose(live, *decode_jobs_[i], rows[i], row);
+    if (append_token(live, token)) continue;
+    if (kept != i) live_[kept] = std::move(live);
+    ++kept;
   }
-  const auto count = static_cast<int64_t>(live_.size());
-  live_ = std::move(still);
+  live_.erase(live_.begin() + static_cast<std::ptrdiff_t>(kept), live_.end());
   pool_.end_step();
-  stats_.tokens_computed += count;
-  stats_.decode_tokens += count;
+  stats_.tokens_computed += static_cast<int64_t>(count);
+  stats_.decode_tokens += static_cast<int64_t>(count);
   stats_.decode_s += now() - begin;
 }
 
@@ -275,11 +298,24 @@ void LocalSession::finish_sequence(SequenceInfo& info, const Sequence& sequence)
   if (--job.open_sequences == 0) complete(info.job);
 }
 
-void LocalSession::finish_score(Job& job, SequenceInfo& info, const Sequence& sequence) {
+void LocalSession::finish_score(Job& job, const SequenceInfo& info, const Sequence& sequence) {
   auto& result = std::get<ScoreResult>(job.response.what);
-  ContinuationScore& score = result.continuations[info.continuation];
+  const size_t needs = info.logprobs.size();
+  if (!info.together) {
+    result.continuations[info.continuation] = score_of(info, sequence, 0, needs);
+    return;
+  }
+  for (size_t k = 0; k < needs; ++k) result.continuations[k] = score_of(info, sequence, k, k + 1);
+}
+
+// The continuation that the needs [first, last) make.
+ContinuationScore LocalSession::score_of(const SequenceInfo& info,
+                                         const Sequence& sequence,
+                                         size_t first,
+                                         size_t last) {
+  ContinuationScore score;
   score.greedy = true;
-  for (size_t k = 0; k < info.logprobs.size(); ++k) {
+  for (size_t k = first; k < last; ++k) {
     const auto lp = static_cast<double>(info.logprobs[k]);
     score.whole_logprob += lp;
     if (static_cast<int32_t>(k) < info.first_scored) continue;
@@ -289,6 +325,7 @@ void LocalSession::finish_score(Job& job, SequenceInfo& info, const Sequence& se
     score.greedy = score.greedy && info.greedy[k];
   }
   score.whole_tokens = static_cast<int64_t>(sequence.ids.size()) + 1;
+  return score;
 }
 
 void LocalSession::complete(int64_t id) {

@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <deque>
+#include <exception>
 #include <memory>
 #include <optional>
 #include <string>
@@ -10,6 +11,7 @@
 #include <vector>
 
 #include "engine/decoder.h"
+#include "base/thread_pool.h"
 #include "engine/encode.h"
 #include "engine/local_model.h"
 #include "engine/page_pool.h"
@@ -49,6 +51,7 @@ class LocalSession : public Session {
   struct SequenceInfo {
     int64_t job = 0;
     int64_t continuation = 0;     // index, for scores
+    bool together = false;        // need k is the only token of continuation k
     int32_t first_scored = 0;     // index of the first need that counts to the continuation itself
     std::vector<float> logprobs;  // one per need
     std::vector<bool> greedy;
@@ -58,6 +61,7 @@ class LocalSession : public Session {
     int64_t job = 0;
     PathState state;
     TokenId last = 0;
+    uint64_t stream = 0;  // of random draws; 0 where none are drawn
     std::string pending;  // text so far
     std::unique_ptr<StreamDecoder> decoder;
     std::vector<TokenId> ids;
@@ -69,10 +73,20 @@ class LocalSession : public Session {
     std::vector<SequenceInfo> infos;
   };
 
+  // A request that was pulled, its options already encoded where it has any.
+  struct Waiting {
+    Request request;
+    std::vector<EncodedPair> pairs;
+    std::exception_ptr failure;
+  };
+
   double now() const;
+  bool pull();
+  void encode(Waiting& waiting) const;
   bool fill_window();
-  int64_t admit(Request request);
-  void admit_score(const ScoreRequest& score, int64_t job);
+  int64_t admit(Waiting waiting);
+  static void forget_prompt(Request& request);
+  void admit_score(const ScoreRequest& score, const std::vector<EncodedPair>& pairs, int64_t job);
   void admit_rolling(const RollingRequest& rolling, int64_t job);
   void admit_generate(const GenerateRequest& generate, int64_t job);
   void check_sequence(const Sequence& sequence) const;
@@ -88,8 +102,13 @@ class LocalSession : public Session {
                   const HeadRow& row,
                   const std::vector<int32_t>& wanted);
   void finish_sequence(SequenceInfo& info, const Sequence& sequence);
-  void finish_score(Job& job, SequenceInfo& info, const Sequence& sequence);
-  TokenId choose(const Job& job, const HeadRow& row, Rows hidden_row, int64_t index);
+  static void finish_score(Job& job, const SequenceInfo& info, const Sequence& sequence);
+  static ContinuationScore score_of(const SequenceInfo& info,
+                                    const Sequence& sequence,
+                                    size_t first,
+                                    size_t last);
+  Live begin_generation(int64_t job, PathState state, double time);
+  TokenId choose(const Live& live, const Job& job, const HeadRow& row, Rows hidden_row);
   bool append_token(Live& live, TokenId token);  // true when the generation has ended
   void end_generation(Live& live, FinishReason reason);
   void complete(int64_t job);
@@ -105,9 +124,10 @@ class LocalSession : public Session {
 
   std::unordered_map<int64_t, Job> jobs_;
   int64_t next_job_ = 0;
-  int64_t window_added_ = 0;     // tokens that the request being admitted brought
-  std::optional<Request> held_;  // pulled, but of the next window
+  int64_t window_added_ = 0;  // tokens that the request being admitted brought
+  std::deque<Waiting> waiting_;
   bool source_dry_ = false;
+  std::unique_ptr<ThreadPool> encoding_threads_;  // from the first pull on
 
   std::deque<std::unique_ptr<Regime>> regimes_;
   std::unique_ptr<Regime> current_;
@@ -115,6 +135,12 @@ class LocalSession : public Session {
   std::unique_ptr<Planner> planner_;
   std::vector<std::pair<int32_t, PathState>> kept_;  // states handed over in the running step
   std::deque<Live> live_;
+  // Of decode_step, kept so that a new token allocates nothing.
+  Step decode_;
+  std::vector<Job*> decode_jobs_;
+  std::vector<std::vector<int32_t>> decode_wanted_;
+  std::vector<float> logits_;
+  SampleScratch sample_scratch_;
   std::deque<Response> ready_;
   SessionStats stats_;
 };

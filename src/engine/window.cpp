@@ -7,6 +7,13 @@
 #include "engine/session.h"
 
 namespace keju {
+namespace {
+
+// What a waiting request takes in memory beside its tokens, in tokens of four bytes.
+constexpr int64_t kRequestTokens = 256;
+constexpr int64_t kPulledTogether = 256;
+
+}  // namespace
 
 void LocalSession::refuse(int64_t id, const std::string& why) {
   Job& job = jobs_.at(id);
@@ -17,25 +24,46 @@ void LocalSession::refuse(int64_t id, const std::string& why) {
 // A window ends at a group's border once it is worth a pass, and in any case before it would be too
 // large to plan: memory is bounded by the window, not by the number of items.
 bool LocalSession::fill_window() {
-  if (source_dry_ && !held_) return false;
   int64_t tokens = 0;
   std::string group;
   bool any = false;
   while (tokens < options_.window_tokens) {
-    std::optional<Request> request = held_ ? std::exchange(held_, std::nullopt) : source_.next();
-    if (!request) {
-      source_dry_ = true;
-      break;
-    }
-    if (any && request->group != group && tokens >= options_.window_least_tokens) {
-      held_ = std::move(request);
-      break;
-    }
-    group = request->group;
+    if (waiting_.empty() && !pull()) break;
+    const std::string& next = waiting_.front().request.group;
+    if (any && next != group && tokens >= options_.window_least_tokens) break;
+    group = next;
     any = true;
-    tokens += admit(std::move(*request));
+    Waiting waiting = std::move(waiting_.front());
+    waiting_.pop_front();
+    tokens += kRequestTokens + admit(std::move(waiting));
   }
   return any;
+}
+
+// The next requests of the source, encoded on all threads; false when there are none.
+bool LocalSession::pull() {
+  while (!source_dry_ && static_cast<int64_t>(waiting_.size()) < kPulledTogether) {
+    std::optional<Request> request = source_.next();
+    source_dry_ = !request;
+    if (request)
+      waiting_.push_back({.request = std::move(*request), .pairs = {}, .failure = nullptr});
+  }
+  if (waiting_.empty()) return false;
+  if (encoding_threads_ == nullptr)
+    encoding_threads_ = std::make_unique<ThreadPool>(model_.backend().facts().threads);
+  encoding_threads_->run(static_cast<int64_t>(waiting_.size()),
+                         [this](int64_t i) { encode(waiting_[static_cast<size_t>(i)]); });
+  return true;
+}
+
+void LocalSession::encode(Waiting& waiting) const {
+  const auto* score = std::get_if<ScoreRequest>(&waiting.request.what);
+  if (score == nullptr) return;
+  try {
+    waiting.pairs = encoder_.pairs(score->prompt, score->continuations, score->boundary);
+  } catch (...) {
+    waiting.failure = std::current_exception();  // that request's own; admit throws it again
+  }
 }
 
 void LocalSession::plan_all() {
@@ -46,20 +74,22 @@ void LocalSession::plan_all() {
   }
 }
 
-int64_t LocalSession::admit(Request request) {
+int64_t LocalSession::admit(Waiting waiting) {
   const int64_t id = next_job_++;
   Job& job = jobs_[id];
-  job.response.id = request.id;
-  job.request = std::move(request);
+  job.response.id = waiting.request.id;
+  job.request = std::move(waiting.request);
   window_added_ = 0;
   try {
+    if (waiting.failure) std::rethrow_exception(waiting.failure);
     if (const auto* score = std::get_if<ScoreRequest>(&job.request.what)) {
-      admit_score(*score, id);
+      admit_score(*score, waiting.pairs, id);
     } else if (const auto* rolling = std::get_if<RollingRequest>(&job.request.what)) {
       admit_rolling(*rolling, id);
     } else {
       admit_generate(std::get<GenerateRequest>(job.request.what), id);
     }
+    forget_prompt(job.request);
   } catch (const Error& error) {
     // What is wrong with one request is that request's result. Our own mistakes end the run.
     if (error.code() == Code::kBug || error.code() == Code::kDevice) throw;
@@ -67,6 +97,15 @@ int64_t LocalSession::admit(Request request) {
     return 0;
   }
   return window_added_;
+}
+
+// A window's texts need not stay in memory once they are tokens; the settings do.
+void LocalSession::forget_prompt(Request& request) {
+  if (auto* generate = std::get_if<GenerateRequest>(&request.what)) {
+    generate->prompt = {};
+  } else {
+    request.what = ScoreRequest{};
+  }
 }
 
 void LocalSession::check_sequence(const Sequence& sequence) const {
@@ -105,13 +144,20 @@ void LocalSession::add_sequence(int64_t regime_key, Sequence sequence, SequenceI
   (*at)->infos.push_back(std::move(info));
 }
 
-void LocalSession::admit_score(const ScoreRequest& score, int64_t id) {
+void LocalSession::admit_score(const ScoreRequest& score,
+                               const std::vector<EncodedPair>& pairs,
+                               int64_t id) {
   Job& job = jobs_.at(id);
   ScoreResult result;
   std::vector<std::pair<Sequence, SequenceInfo>> all;
   int64_t naive = 0;
-  for (size_t c = 0; c < score.continuations.size(); ++c) {
-    EncodedPair pair = encoder_.pair(score.prompt, score.continuations[c], score.boundary);
+  // Options of one token each after one prompt are one sequence with a need for each.
+  const bool together =
+      !score.whole && std::all_of(pairs.begin(), pairs.end(), [&](const EncodedPair& pair) {
+        return pair.continuation.size() == 1 && pair.prompt == pairs[0].prompt;
+      });
+  for (size_t c = 0; c < pairs.size(); ++c) {
+    const EncodedPair& pair = pairs[c];
     // Left truncation keeps the end: (prompt + continuation)[-(context + 1):][:-1].
     const auto total = static_cast<int64_t>(pair.prompt.size() + pair.continuation.size());
     const int64_t cut = std::max<int64_t>(0, total - (context_length_ + 1));
@@ -123,6 +169,11 @@ void LocalSession::admit_score(const ScoreRequest& score, int64_t id) {
                  context_length_);
     }
     result.truncated_tokens = std::max(result.truncated_tokens, cut);
+    if (together && c > 0) {
+      Sequence& first = all[0].first;
+      first.needs.push_back({static_cast<int32_t>(first.ids.size()) - 1, pair.continuation[0]});
+      continue;
+    }
     Sequence sequence;
     sequence.ids.assign(pair.prompt.begin() + cut, pair.prompt.end());
     const auto prompt = static_cast<int32_t>(sequence.ids.size());
@@ -135,6 +186,7 @@ void LocalSession::admit_score(const ScoreRequest& score, int64_t id) {
     SequenceInfo info;
     info.job = id;
     info.continuation = static_cast<int64_t>(c);
+    info.together = together;
     if (score.whole) {
       for (int32_t p = 0; p + 1 < prompt; ++p) sequence.needs.push_back({p, sequence.ids[p + 1]});
       info.first_scored = prompt - 1;

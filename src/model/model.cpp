@@ -226,8 +226,10 @@ void Model::moe_block(const Layer& layer, Rows x, Rows out) {
   const Experts& e = *layer.experts;
   const Rows scores = buffers_->scores.rows(x.count, m.experts);
   ops::linear(backend_, x, e.router, scores);
-  std::vector<int32_t> ids(x.count * m.chosen);
-  std::vector<float> weights(ids.size());
+  std::vector<int32_t>& ids = buffers_->expert_ids;
+  std::vector<float>& weights = buffers_->expert_weights;
+  ids.resize(x.count * m.chosen);
+  weights.resize(ids.size());
   backend_.route(scores, e.route, ids, weights);
   if (m.shared_width > 0) {
     dense_mlp(e.shared_gate_up, e.shared_down, /*gated=*/true, x, out);
@@ -298,7 +300,8 @@ void Model::begin(const Step& step, std::span<const float> arriving, Rows h) {
   }
   ops::embed(backend_, *embedding_, step.ids, static_cast<float>(d.embedding_scale), h);
   if (positions_ != nullptr) {
-    std::vector<int32_t> positions;
+    std::vector<int32_t>& positions = buffers_->positions;
+    positions.clear();
     for (const Segment& s : step.segments) {
       for (int32_t i = 0; i < s.rows; ++i) {
         positions.push_back(s.pos0 + i);

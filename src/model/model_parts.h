@@ -58,6 +58,10 @@ struct Model::Buffers {
         expanded(b),
         scores(b),
         needed(b) {}
+  // On the host.
+  std::vector<int32_t> positions, expert_ids;
+  std::vector<float> expert_weights;
+
   Buffer hidden, normed, delta, branch, qkv, mixed, wide, inner, latent, expanded, scores, needed;
 };
 

@@ -25,6 +25,7 @@ struct Setting {
   uint32_t shuffle;  // 0: as given
   bool alone;        // one request per session: nothing is shared
   int64_t live = 16;
+  int64_t window = int64_t{1} << 24;  // tokens
 };
 
 std::vector<Request> requests() {
@@ -92,6 +93,7 @@ std::map<uint64_t, std::string> digests(const std::shared_ptr<const Checkpoint>&
   parts.backend = backend.get();
   parts.options.step_rows = setting.step_rows;
   parts.options.live_sequences = setting.live;
+  parts.options.window_tokens = setting.window;
   const auto model = LocalModel::create(std::move(parts));
   std::vector<Request> all = requests();
   if (setting.shuffle != 0) std::shuffle(all.begin(), all.end(), std::mt19937(setting.shuffle));
@@ -127,6 +129,8 @@ TEST_P(Invariance, NoSettingChangesABit) {
     settings.push_back(
         {.isa = isa, .threads = 2, .step_rows = 17, .shuffle = 6, .alone = false, .live = 2});
     settings.push_back({.isa = isa, .threads = 2, .step_rows = 100, .shuffle = 0, .alone = true});
+    settings.push_back(
+        {.isa = isa, .threads = 2, .step_rows = 512, .shuffle = 7, .alone = false, .window = 1000});
   }
   for (const Setting& s : settings) {
     EXPECT_EQ(digests(checkpoint, s), truth)
