@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: MIT
 #include "run/speed.h"
 
-#include <sys/resource.h>
-
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
+#include <fstream>
+#include <string>
+#include <string_view>
 
 #include "base/error.h"
 
@@ -27,6 +29,15 @@ SessionStats sum_of(const std::vector<SessionRecord>& sessions) {
     sum.kv_peak_bytes = std::max(sum.kv_peak_bytes, one.kv_peak_bytes);
   }
   return sum;
+}
+
+// A line of /proc/self/status, which counts in KiB.
+int64_t status_bytes(std::string_view key) {
+  std::ifstream status("/proc/self/status");
+  for (std::string line; std::getline(status, line);) {
+    if (line.starts_with(key)) return std::strtoll(line.c_str() + key.size(), nullptr, 10) * 1024;
+  }
+  return 0;
 }
 
 Json rate(double amount, double seconds) { return seconds > 0 ? Json(amount / seconds) : Json(); }
@@ -102,10 +113,8 @@ Json memory_results(const std::vector<SessionRecord>& sessions, int64_t weight_b
           {"promise_bytes", weight_bytes + kv_peak + kPromisedOverheadBytes}};
 }
 
-int64_t peak_rss_bytes() {
-  struct rusage usage {};
-  ::getrusage(RUSAGE_SELF, &usage);
-  return static_cast<int64_t>(usage.ru_maxrss) * 1024;  // Linux counts in KiB
-}
+// Not getrusage: its peak outlives exec, and so counts the program that started this one.
+int64_t peak_rss_bytes() { return status_bytes("VmHWM:"); }
+int64_t resident_memory_bytes() { return status_bytes("VmRSS:"); }
 
 }  // namespace keju

@@ -26,7 +26,8 @@ Json speed_results(const std::vector<SessionRecord>& sessions,
                    const std::vector<ItemRecord>& records);
 Json memory_results(const std::vector<SessionRecord>& sessions, int64_t weight_bytes);
 
-// Peak resident memory of this process so far.
+// Resident memory of this process, at its peak so far and now. Linux alone; 0 elsewhere.
 int64_t peak_rss_bytes();
+int64_t resident_memory_bytes();
 
 }  // namespace keju
