@@ -5,7 +5,8 @@ set -euo pipefail
 
 packages=(g++ cmake ninja-build ccache pkg-config git ca-certificates python3 python3-pip python3-venv
   libfmt-dev libcli11-dev libyaml-cpp-dev nlohmann-json3-dev libsimdjson-dev libpcre2-dev
-  libutf8proc-dev libsqlite3-dev zlib1g-dev libseccomp-dev bubblewrap)
+  libutf8proc-dev libsqlite3-dev zlib1g-dev libseccomp-dev libbenchmark-dev
+  bubblewrap)
 if [[ "${1:-}" == tests ]]; then
   packages+=(libgtest-dev libgmock-dev libboost-context-dev)
 fi

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <string>
+
 #include "base/json.h"
 #include "kernels/backend.h"
 
@@ -13,10 +15,12 @@ struct KernelBounds {
   double read_gbytes = 0;
 };
 
-// Products with weights, alone and without a model: {"bounds": …, "products": [{"op", "type",
-// "rows", "n", "k", "gflops", "gbytes", "of_bound"}, …]}. of_bound is the share of the products'
-// bound from 64 rows on, of the read bandwidth below. Best of several runs each; the weights of
-// products of few rows do not come from a cache.
-Json run_kernels(Backend& backend, const KernelBounds& bounds);
+// Products with weights under Google Benchmark, alone and without a model: {"bounds": …,
+// "products": [{"name", "op", "type", "rows", "n", "k", "gflops", "gbytes", "of_bound"}, …]}, those
+// whose name matches the regular expression `filter` ("": all). of_bound is the share of the
+// products' bound from 64 rows on, of the read bandwidth below. Best of several repetitions each;
+// the weights of products of few rows do not come from a cache. Not thread-safe: the library's list
+// of benchmarks is the process's.
+Json run_kernels(Backend& backend, const KernelBounds& bounds, const std::string& filter = "");
 
 }  // namespace keju

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <map>
 
 #include "base/error.h"
 #include "base/rng.h"
@@ -96,30 +97,49 @@ Json single(LanguageModel& model, const BenchOptions& o) {
   return out;
 }
 
+// Tokens/s of one measurement of a phase. The first new token comes from the prompt's own forward
+// pass.
+double phase_rate(LanguageModel& model,
+                  const BenchOptions& o,
+                  const std::string& phase,
+                  int64_t i) {
+  if (phase == "prefill") {
+    const SessionStats prompt = measure(model, {random_request(o, i, 1)}).stats;
+    return rate(prompt.prefill_tokens, prompt.prefill_s);
+  }
+  BenchOptions tiny = o;
+  tiny.prompt_tokens = 1;
+  std::vector<Request> all;
+  for (int64_t r = 0; r < (phase == "batch" ? o.requests : 1); ++r)
+    all.push_back(random_request(tiny, phase == "batch" ? r : i, o.new_tokens + 1));
+  const SessionStats stats = measure(model, std::move(all)).stats;
+  return rate(stats.decode_tokens, stats.decode_s);
+}
+
 // Medians of `repeat` warm measurements of each phase, and the measurements themselves.
 Json phases(LanguageModel& model, const BenchOptions& o) {
-  std::vector<double> prefill, decode, together;
+  static const std::map<std::string, std::string> kNames = {{"prefill", "prefill_tokens_per_s"},
+                                                            {"decode", "decode_tokens_per_s"},
+                                                            {"batch", "batch_decode_tokens_per_s"}};
+  std::map<std::string, std::vector<double>> rates;
   for (int64_t i = 0; i < o.repeat; ++i) {
-    const SessionStats prompt = measure(model, {random_request(o, i, 1)}).stats;
-    prefill.push_back(rate(prompt.prefill_tokens, prompt.prefill_s));
-    // The first new token comes from the prompt's own forward pass.
-    BenchOptions tiny = o;
-    tiny.prompt_tokens = 1;
-    const SessionStats one = measure(model, {random_request(tiny, i, o.new_tokens + 1)}).stats;
-    decode.push_back(rate(one.decode_tokens, one.decode_s));
-    std::vector<Request> all;
-    for (int64_t r = 0; r < o.requests; ++r)
-      all.push_back(random_request(tiny, r, o.new_tokens + 1));
-    const SessionStats many = measure(model, std::move(all)).stats;
-    together.push_back(rate(many.decode_tokens, many.decode_s));
+    for (const std::string& phase : o.phases) {
+      const auto at = kNames.find(phase);
+      if (at == kNames.end()) {
+        throw fail(Code::kUsage,
+                   "--phases: unknown \"{}\"{}",
+                   phase,
+                   suggestion(phase, {"prefill", "decode", "batch"}));
+      }
+      rates[at->second].push_back(phase_rate(model, o, phase, i));
+    }
   }
-  return {{"prefill_tokens_per_s", percentile(prefill, 0.5)},
-          {"decode_tokens_per_s", percentile(decode, 0.5)},
-          {"batch_decode_tokens_per_s", percentile(together, 0.5)},
-          {"repetitions",
-           {{"prefill_tokens_per_s", prefill},
-            {"decode_tokens_per_s", decode},
-            {"batch_decode_tokens_per_s", together}}}};
+  Json out = Json::object();
+  for (const auto& [key, all] : rates) {
+    out[key] = percentile(all, 0.5);
+    out["repetitions"][key] = all;
+  }
+  return out;
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <filesystem>
 
 #include "base/error.h"
@@ -17,6 +18,7 @@
 #include "run/request.h"
 #include "run/results.h"
 #include "run/runner.h"
+#include "run/speed.h"
 
 namespace keju {
 namespace {
@@ -85,7 +87,11 @@ int dry_run(const RunCommand& command,
   int64_t items = 0;
   for (const auto& exam : exams) items += exam->size();
   AllItems source(exams);
+  const auto begin = std::chrono::steady_clock::now();
   const SessionStats plan = opened.model->plan(source);
+  const double plan_s =
+      std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  const int64_t plan_peak = peak_rss_bytes();
   const double rate = opened.model->measure_prefill_tokens_per_s();
   const Descriptor& d = opened.model->decoder().descriptor();
   const int64_t kv = d.layers * d.kv_heads * (d.k_size + d.v_size) *
@@ -96,6 +102,8 @@ int dry_run(const RunCommand& command,
                  {"tokens_naive", plan.tokens_naive},
                  {"tokens_to_compute", plan.tokens_planned},
                  {"new_tokens_at_most", source.new_tokens},
+                 {"plan_s", plan_s},
+                 {"plan_peak_memory_bytes", plan_peak},
                  {"weights_bytes", weights},
                  {"memory_bytes_about", weights + kv + (int64_t{200} << 20)},
                  {"prefill_tokens_per_s", rate},

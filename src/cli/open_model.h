@@ -43,6 +43,8 @@ struct OpenedModel {
   std::vector<std::unique_ptr<Backend>> backends;  // at least one
   std::unique_ptr<LocalModel> model;
   double load_s = 0;
+  // Resident memory before the weights were read and when all was loaded.
+  int64_t resident_before_weights = 0, resident_after_load = 0;
 };
 
 enum class TokenizerUse { kRequired, kOptional };

@@ -30,6 +30,8 @@ class Decoder : public PageStore {
   const Descriptor& descriptor() const { return stages_.front().model->descriptor(); }
   int64_t parameters() const { return stages_.front().model->parameters(); }
   int64_t resident_bytes() const;
+  // The first stretch of layers: all of them where there is one backend.
+  const Model& first_stage() const { return *stages_.front().model; }
 
   // The largest steps that a session takes: step_rows rows of as many texts at the context's end,
   // and as many generations as decode together. For backends that count what they are asked for.

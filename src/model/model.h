@@ -51,6 +51,12 @@ class Model {
   int64_t parameters() const { return parameters_; }
   int64_t resident_bytes() const;
 
+  // What the arithmetic cannot do without, whatever the kernels: operations (a multiplication and an
+  // addition each) of a prompt of `tokens` tokens with one row through the head, products with
+  // weights and attention; and bytes of weights that a step of one row reads.
+  double prompt_flops(int64_t tokens) const;
+  int64_t row_bytes_read() const;
+
   std::unique_ptr<KvPages> make_kv_pages(int64_t pages);  // of this model's own layers
 
   // Runs the step; returns the hidden rows of `step.needed` after the final norm, [R, D], in memory
@@ -83,6 +89,8 @@ class Model {
     int64_t positions = 0;
   };
   struct Buffers;
+  struct Work;
+  Work layer_work() const;
 
   Model(std::shared_ptr<const Checkpoint> checkpoint, Backend& backend);
   bool has_first() const { return range_.first == 0; }
