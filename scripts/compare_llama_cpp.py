@@ -10,6 +10,11 @@ with probability 1 - 2^(1-n) for n pairs.
 
 Against llama.cpp's fastest file: the same weights as F32, Q8_0 and Q4_K_M, written here by
 llama.cpp's own quantizer, are tried once each, and the pairs run against the fastest in each cell.
+
+Bounds are measured by keju in the same processes as its rates: prefill against the peak of float32
+fused multiply-adds, of int8 dot products and of bfloat16 tiles (products with weights and attention
+counted, 2 operations each), one stream against the read bandwidth over the bytes of weights that a
+token reads.
 """
 import argparse
 import ctypes
@@ -25,7 +30,13 @@ from pathlib import Path
 
 import llama_cpp as llama
 
-CELLS = ("prefill", "one stream", "many streams")
+# Cell: keju's phase and the figure that it prints.
+CELLS = {
+    "prefill": ("prefill", "prefill_tokens_per_s"),
+    "one stream": ("decode", "decode_tokens_per_s"),
+    "many streams": ("batch", "batch_decode_tokens_per_s"),
+}
+PEAKS = ("f32", "int8", "bf16")
 FORMS = {"F32": 0, "Q8_0": 7, "Q4_K_M": 15}  # llama_ftype
 
 
@@ -101,21 +112,37 @@ class Llama:
 
 
 def keju(options, path, mode):
-    """All cells of one warm process."""
+    """All cells of one warm process: rates, shares of the bounds, numeric mode."""
     command = [options.keju, "bench", "--model", str(path), "--mode", mode, "--scenario", "phases"]
     command += ["--prompt-tokens", str(options.prompt), "--new-tokens", str(options.new)]
     command += ["--requests", str(options.streams), "--threads", str(options.threads), "--json"]
+    command += ["--phases", *(CELLS[cell][0] for cell in options.cells)]
     out = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     result = json.loads(out)
-    rates = (
-        result["prefill_tokens_per_s"],
-        result["decode_tokens_per_s"],
-        result["batch_decode_tokens_per_s"],
-    )
-    return dict(zip(CELLS, rates)), result["numeric_mode"]
+    rates = {cell: result[CELLS[cell][1]] for cell in options.cells}
+    bounds = result["bounds"]
+    shares = {cell: {} for cell in options.cells}
+    if "prefill" in rates:
+        peaks = bounds["prefill_tokens_per_s"]
+        shares["prefill"] = {p: rates["prefill"] / peaks[p] for p in PEAKS if peaks[p]}
+    if "one stream" in rates:
+        shares["one stream"] = {"read": rates["one stream"] / bounds["decode_tokens_per_s"]}
+    return {"rates": rates, "shares": shares, "bounds": bounds,
+            "numeric_mode": result["numeric_mode"]}
 
 
-def convert(path, folder, forms=FORMS):
+def make_shape(shape, folder):
+    """Random weights of a real model's shapes as Q4_K_M."""
+    path = folder / f"{shape}-shape.Q4_K_M.gguf"
+    if not path.exists():
+        maker = Path(__file__).resolve().parent / "make_checkpoint.py"
+        part = path.with_suffix(".part.gguf")
+        subprocess.run([sys.executable, str(maker), shape, str(part), "--mix", "q4_k_m"], check=True)
+        part.rename(path)
+    return path
+
+
+def convert(path, folder, forms):
     files = {"as given": path}
     for name in forms:
         ftype = FORMS[name]
@@ -135,7 +162,7 @@ def convert(path, folder, forms=FORMS):
 def probe(options):
     """In a process of its own: prints the best of two runs of every cell of one file."""
     peer = Llama(options.probe, options, not options.no_repack)
-    print(json.dumps({c: max(peer.measure(c) for _ in range(2)) for c in CELLS}))
+    print(json.dumps({c: max(peer.measure(c) for _ in range(2)) for c in options.cells}))
 
 
 def scout(files, options):
@@ -147,6 +174,7 @@ def scout(files, options):
             command = [sys.executable, __file__, "--keju", options.keju, "--probe", str(path)]
             command += ["--prompt", str(options.prompt), "--new", str(options.new)]
             command += ["--streams", str(options.streams), "--threads", str(options.threads)]
+            command += ["--cells", *options.cells]
             command += [] if repack else ["--no-repack"]
             done = subprocess.run(command, capture_output=True, text=True, check=False)
             label = name if repack else f"{name}, not repacked"
@@ -173,29 +201,35 @@ def pairs(path, mode, files, wanted, options):
         def ours():
             return keju(options, path, mode)
 
-        def theirs():
+        def peer_rates():
             return {key: peers[key[1]].measure(key[0]) for key in wanted}
 
         if i % 2 == 0:
-            (mine, numeric), other = ours(), theirs()
+            mine, other = ours(), peer_rates()
         else:
-            other, (mine, numeric) = theirs(), ours()
+            other, mine = peer_rates(), ours()
         rows.append((mine, other))
     for peer in peers.values():
         peer.close()
     cells = []
-    for cell, name in wanted:
-        ratios = sorted(mine[cell] / other[(cell, name)] for mine, other in rows)
+    # What sixteen streams give over what one gives to llama.cpp's user.
+    across = [("many streams", "one stream", name) for cell, name in wanted
+              if cell == "one stream" and "many streams" in options.cells]
+    for cell, theirs, name in [(cell, cell, name) for cell, name in wanted] + across:
+        ratios = sorted(mine["rates"][cell] / other[(theirs, name)] for mine, other in rows)
         cells.append({
-            "cell": cell,
+            "cell": cell if cell == theirs else f"{cell} to its {theirs}",
             "llama_file": name,
-            "keju_tokens_per_s": statistics.median(mine[cell] for mine, _ in rows),
-            "llama_tokens_per_s": statistics.median(other[(cell, name)] for _, other in rows),
+            "keju_tokens_per_s": statistics.median(mine["rates"][cell] for mine, _ in rows),
+            "llama_tokens_per_s": statistics.median(other[(theirs, name)] for _, other in rows),
             "ratio": statistics.median(ratios),
             "low": ratios[0],
             "high": ratios[-1],
+            "of_bound": {bound: statistics.median(mine["shares"][cell][bound] for mine, _ in rows)
+                         for bound in rows[0][0]["shares"][cell]},
         })
-    return {"mode": mode, "numeric_mode": numeric, "cells": cells}
+    return {"mode": mode, "numeric_mode": rows[0][0]["numeric_mode"],
+            "bounds": [mine["bounds"] for mine, _ in rows], "cells": cells}
 
 
 def machine(options):
@@ -213,20 +247,27 @@ def machine(options):
             "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())}
 
 
+def percent(cell, bound):
+    share = cell["of_bound"].get(bound)
+    return "-" if share is None else f"{100 * share:.0f} %"
+
+
 def markdown(result):
     about = result["machine"]
     lines = [f"{about['cpu']}, {about['threads']} threads, keju {about['keju_commit']}, "
              f"llama-cpp-python {about['llama_cpp_python']}; medians of {result['pairs']} pairs "
-             "[smallest, largest ratio]", "",
-             "| model | mode | cell | llama.cpp's file | keju tokens/s | llama.cpp tokens/s | ratio |",
-             "| --- | --- | --- | --- | ---: | ---: | ---: |"]
+             "[smallest, largest ratio]; bounds measured in the same processes", "",
+             "| model | mode | cell | llama.cpp's file | keju tokens/s | llama.cpp tokens/s | ratio | "
+             "of f32 bound | of int8 bound | of bf16 bound | of read bandwidth |",
+             "| --- | --- | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |"]
     for model in result["models"]:
         for mode in model["modes"]:
             for c in mode["cells"]:
                 lines.append(
                     f"| {model['file']} | {mode['numeric_mode']} | {c['cell']} | {c['llama_file']} | "
                     f"{c['keju_tokens_per_s']:.1f} | {c['llama_tokens_per_s']:.1f} | "
-                    f"{c['ratio']:.2f} [{c['low']:.2f}, {c['high']:.2f}] |")
+                    f"{c['ratio']:.2f} [{c['low']:.2f}, {c['high']:.2f}] | "
+                    + " | ".join(percent(c, bound) for bound in (*PEAKS, "read")) + " |")
     return "\n".join(lines) + "\n"
 
 
@@ -237,6 +278,11 @@ def main():
     parser.add_argument("--no-repack", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--keju", required=True)
     parser.add_argument("--modes", nargs="+", default=["exact", "fast"])
+    parser.add_argument("--cells", nargs="+", choices=list(CELLS), default=list(CELLS))
+    parser.add_argument("--forms", nargs="*", choices=list(FORMS), default=list(FORMS),
+                        help="other files of the same weights that llama.cpp may choose from")
+    parser.add_argument("--shape", help="a file of random weights of this shape of "
+                        "make_checkpoint.py, written as Q4_K_M where it is not there yet")
     parser.add_argument("--pairs", type=int, default=5)
     parser.add_argument("--prompt", type=int, default=512)
     parser.add_argument("--new", type=int, default=64)
@@ -252,17 +298,19 @@ def main():
         llama.llama_log_set(silent, None)
         llama.llama_backend_init()
         return probe(options)
-    if not options.models:
-        parser.error("need at least one model")
     options.work.mkdir(parents=True, exist_ok=True)
+    if options.shape:
+        options.models.append(make_shape(options.shape, options.work))
+    if not options.models:
+        parser.error("need at least one model or --shape")
     llama.llama_log_set(silent, None)
     llama.llama_backend_init()
     result = {"machine": machine(options), "pairs": options.pairs, "models": []}
     for path in options.models:
-        files = convert(path, options.work)
+        files = convert(path, options.work, options.forms)
         table = scout(files, options)
         wanted = []
-        for cell in CELLS:
+        for cell in options.cells:
             fastest = max(table, key=lambda name: table[name][cell])
             given = [name for name in table if file_of(files, name)[0] == path]
             same = max(given, key=lambda name: table[name][cell], default=fastest)
