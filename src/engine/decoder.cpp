@@ -45,6 +45,10 @@ int64_t Decoder::resident_bytes() const {
   return bytes;
 }
 
+int Decoder::threads() const {
+  return std::max(1, stages_.front().model->backend().facts().threads);
+}
+
 int64_t Decoder::page_bytes() const {
   int64_t bytes = 0;
   for (const Stage& stage : stages_) bytes += stage.kv->page_bytes;

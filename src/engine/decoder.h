@@ -33,6 +33,9 @@ class Decoder : public PageStore {
   // The first stretch of layers: all of them where there is one backend.
   const Model& first_stage() const { return *stages_.front().model; }
 
+  // Of this process, for work beside the backends'; at least one.
+  int threads() const;
+
   // The largest steps that a session takes: step_rows rows of as many texts at the context's end,
   // and as many generations as decode together. For backends that count what they are asked for.
   void rehearse(int64_t step_rows, int64_t live, int64_t context);

@@ -10,8 +10,8 @@
 #include <unordered_map>
 #include <vector>
 
-#include "engine/decoder.h"
 #include "base/thread_pool.h"
+#include "engine/decoder.h"
 #include "engine/encode.h"
 #include "engine/local_model.h"
 #include "engine/page_pool.h"

@@ -50,7 +50,7 @@ bool LocalSession::pull() {
   }
   if (waiting_.empty()) return false;
   if (encoding_threads_ == nullptr)
-    encoding_threads_ = std::make_unique<ThreadPool>(model_.first_stage().backend().facts().threads);
+    encoding_threads_ = std::make_unique<ThreadPool>(model_.threads());
   encoding_threads_->run(static_cast<int64_t>(waiting_.size()),
                          [this](int64_t i) { encode(waiting_[static_cast<size_t>(i)]); });
   return true;

@@ -51,8 +51,8 @@ class Model {
   int64_t parameters() const { return parameters_; }
   int64_t resident_bytes() const;
 
-  // What the arithmetic cannot do without, whatever the kernels: operations (a multiplication and an
-  // addition each) of a prompt of `tokens` tokens with one row through the head, products with
+  // What the arithmetic cannot do without, whatever the kernels: operations (a multiplication and
+  // an addition each) of a prompt of `tokens` tokens with one row through the head, products with
   // weights and attention; and bytes of weights that a step of one row reads.
   double prompt_flops(int64_t tokens) const;
   int64_t row_bytes_read() const;

@@ -41,6 +41,7 @@ const std::vector<std::pair<Pattern, std::string>>& word_borders() {
     for (const auto& [pattern, with] : std::initializer_list<std::pair<const char*, const char*>>{
              {"[«“‘„]|`+", " $0 "},
              {"([ ([{<])(\"|'{2})", "$1 `` "},
+             {"(?i)(?<!\\w)(')(?!(?:re|ve|ll|m|t|s|d|n)\\b)(?=\\w)", "$1 "},
              {"([^.])\\.([\\])}>\"'»”’]*)(?=\\s|$)", "$1 . $2 "},  // a sentence's last
              {"([:,])([^\\d])", " $1 $2"},
              {"([:,])$", " $1 "},

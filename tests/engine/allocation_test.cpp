@@ -61,7 +61,7 @@ int64_t allocations_of(LocalModel& model, int64_t tokens) {
 int64_t allocations_of_head(Model& model) {
   const auto kv = model.make_kv_pages(kStreams);
   Step step;
-  std::vector<int32_t> pages = {0, 1, 2};
+  const std::vector<int32_t> pages = {0, 1, 2};
   for (int32_t i = 0; i < kStreams; ++i) {
     step.ids.push_back(5 + i);
     step.segments.push_back(
@@ -82,11 +82,13 @@ TEST_P(Allocation, ANewTokenTakesNoMemory) {
   KEJU_NEED(shared);
   const auto backend = make_cpu_backend({.threads = 2, .mode = NumericMode::kExact});
   LocalModelParts parts;
-  parts.checkpoint = Checkpoint::open((shared_dir() / "fixtures/models" / GetParam()).string());
+  const auto checkpoint =
+      Checkpoint::open((shared_dir() / "fixtures/models" / GetParam()).string());
+  parts.checkpoint = checkpoint;
   parts.tokenizer = make_toy_tokenizer();
   parts.backend = backend.get();
   const auto model = LocalModel::create(std::move(parts));
-  const int64_t head = allocations_of_head(model->model());
+  const int64_t head = allocations_of_head(*Model::load(checkpoint, *backend));
   (void)allocations_of(*model, 60);  // grows what only ever grows
   constexpr int64_t kFewer = 30, kMore = 60;
   const int64_t fewer = allocations_of(*model, kFewer);
