@@ -24,6 +24,12 @@ inline constexpr int64_t kHeadTile = 1024;  // columns of the vocabulary that ar
 // Rows whose logits of one tile are held at a time: 96 · 1,024 floats stay in a core's L2 cache.
 inline constexpr int64_t kHeadRows = 96;
 
+// What the choice of experts works on: kept, so that a token takes no memory.
+struct RouteScratch {
+  std::vector<float> score, choice, chosen, group, group_score;
+  std::vector<bool> open;
+};
+
 // What every CPU backend shares: memory, pages, routing, and the ops that are made of other ops.
 class CpuBase : public Backend {
  public:
@@ -39,6 +45,7 @@ class CpuBase : public Backend {
   void download(const float* device, int64_t elements, float* host) override;
   void upload(const float* host, int64_t elements, float* device) override;
 
+  void zero(Rows x) override;
   void route(Rows logits,
              const RouteSpec& spec,
              std::span<int32_t> ids,
@@ -102,6 +109,8 @@ class CpuBase : public Backend {
   Scratch head_scratch_;
   Scratch expert_scratch_;
   std::vector<int32_t> expert_rows_;
+  std::vector<int32_t> expert_places_;
+  RouteScratch route_scratch_;
 };
 
 // Σ over 16 lanes: halves fold onto each other, 8, 4, 2, 1.

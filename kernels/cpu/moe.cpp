@@ -39,16 +39,20 @@ int64_t best_of(const float* x, int64_t n) {
 }
 
 // Closes the experts of all groups but the best ones.
-void close_groups(const RouteSpec& spec, std::vector<float>& choice) {
+void close_groups(const RouteSpec& spec, RouteScratch& own) {
+  std::vector<float>& choice = own.choice;
   const int64_t size = spec.experts / spec.groups;
-  std::vector<float> score(static_cast<size_t>(spec.groups));
+  std::vector<float>& score = own.group_score;
+  score.resize(static_cast<size_t>(spec.groups));
   for (int64_t g = 0; g < spec.groups; ++g) {
-    std::vector<float> own(choice.begin() + g * size, choice.begin() + (g + 1) * size);
-    std::sort(own.begin(), own.end(), std::greater<>());
+    std::vector<float>& group = own.group;
+    group.assign(choice.begin() + g * size, choice.begin() + (g + 1) * size);
+    std::sort(group.begin(), group.end(), std::greater<>());
     const bool two = spec.group_score_top2 && size > 1;
-    score[static_cast<size_t>(g)] = two ? own[0] + own[1] : own[0];
+    score[static_cast<size_t>(g)] = two ? group[0] + group[1] : group[0];
   }
-  std::vector<bool> open(static_cast<size_t>(spec.groups), false);
+  std::vector<bool>& open = own.open;
+  open.assign(static_cast<size_t>(spec.groups), false);
   for (int64_t i = 0; i < spec.topk_groups; ++i) {
     const int64_t g = best_of(score.data(), spec.groups);
     if (g < 0) break;
@@ -60,19 +64,22 @@ void close_groups(const RouteSpec& spec, std::vector<float>& choice) {
   }
 }
 
-void route_row(const float* logits, const RouteSpec& spec, int32_t* ids, float* weights) {
+void route_row(
+    const float* logits, const RouteSpec& spec, RouteScratch& own, int32_t* ids, float* weights) {
   const size_t experts = static_cast<size_t>(spec.experts);
-  std::vector<float> score(logits, logits + experts);
+  std::vector<float>& score = own.score;
+  score.assign(logits, logits + experts);
   if (spec.score == RouteSpec::Score::kSigmoid) {
     for (float& s : score) s = sigmoid_lanes(s);
   } else if (!spec.softmax_after_topk) {
     softmax(logits, spec.experts, score.data());
   }
-  std::vector<float> choice = score;
+  std::vector<float>& choice = own.choice;
+  choice = score;
   if (spec.correction != nullptr) {
     for (size_t e = 0; e < experts; ++e) choice[e] = choice[e] + spec.correction->data[e];
   }
-  if (spec.groups > 1 && spec.topk_groups < spec.groups) close_groups(spec, choice);
+  if (spec.groups > 1 && spec.topk_groups < spec.groups) close_groups(spec, own);
   for (int64_t j = 0; j < spec.chosen; ++j) {
     int64_t best = best_of(choice.data(), spec.experts);
     // Only NaN logits get here; any answer will do, but it must be an expert.
@@ -82,8 +89,8 @@ void route_row(const float* logits, const RouteSpec& spec, int32_t* ids, float* 
     choice[static_cast<size_t>(best)] = kClosed;
   }
   if (spec.softmax_after_topk && spec.score == RouteSpec::Score::kSoftmax) {
-    const std::vector<float> chosen(weights, weights + spec.chosen);
-    softmax(chosen.data(), spec.chosen, weights);
+    own.chosen.assign(weights, weights + spec.chosen);
+    softmax(own.chosen.data(), spec.chosen, weights);
   }
   if (spec.normalise) {
     float sum = 0;
@@ -96,6 +103,10 @@ void route_row(const float* logits, const RouteSpec& spec, int32_t* ids, float* 
 
 }  // namespace
 
+void CpuBase::zero(Rows x) {
+  for (int64_t t = 0; t < x.count; ++t) std::fill_n(x.data + t * x.stride, x.width, 0.0f);
+}
+
 void CpuBase::route(Rows logits,
                     const RouteSpec& spec,
                     std::span<int32_t> ids,
@@ -103,7 +114,11 @@ void CpuBase::route(Rows logits,
   KEJU_CHECK(spec.chosen >= 1 && spec.chosen <= spec.experts, "chosen experts");
   for (int64_t t = 0; t < logits.count; ++t) {
     const size_t at = static_cast<size_t>(t * spec.chosen);
-    route_row(logits.data + t * logits.stride, spec, ids.data() + at, weights.data() + at);
+    route_row(logits.data + t * logits.stride,
+              spec,
+              route_scratch_,
+              ids.data() + at,
+              weights.data() + at);
   }
 }
 
@@ -157,7 +172,8 @@ void CpuBase::experts(Rows x,
            Rows{results + begin * width, n, width, width});
     begin = end;
   }
-  std::vector<int32_t> place(static_cast<size_t>(pairs));  // of pair (t, j) among the results
+  std::vector<int32_t>& place = expert_places_;  // of pair (t, j) among the results
+  place.resize(static_cast<size_t>(pairs));
   for (int64_t i = 0; i < pairs; ++i) {
     place[static_cast<size_t>(order[static_cast<size_t>(i)])] = static_cast<int32_t>(i);
   }
