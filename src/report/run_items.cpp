@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <unordered_map>
 
 #include "base/error.h"
 #include "report/format.h"
@@ -99,6 +100,18 @@ void calibrate(const Scored& scored, PaperItems& out) {
   bin.right += scored.value;
 }
 
+// Short answers come again and again; each is read once.
+bool refuses(const std::string& text) {
+  constexpr size_t kShort = 64, kMost = 4096;
+  thread_local std::unordered_map<std::string, bool> seen;
+  const auto read = [&] { return extract("refusal", text).answer == "refused"; };
+  if (text.size() > kShort) return read();
+  if (seen.size() >= kMost) seen.clear();
+  const auto [at, fresh] = seen.try_emplace(text, false);
+  if (fresh) at->second = read();
+  return at->second;
+}
+
 void add_response(const ItemRecord& record, PaperItems& out) {
   const Response& response = record.response;
   out.output_tokens += response.timing.output_tokens;
@@ -111,7 +124,7 @@ void add_response(const ItemRecord& record, PaperItems& out) {
     out.prompt_tokens += generated->prompt_tokens;
     out.lengths.push_back(static_cast<int32_t>(generated->ids.size()));
     // One that reads neither way is not counted as a refusal.
-    out.refusals += extract("refusal", generated->text).answer == "refused" ? 1 : 0;
+    out.refusals += refuses(generated->text) ? 1 : 0;
   } else if (const auto* rolling = std::get_if<RollingResult>(&response.what)) {
     out.prompt_tokens += rolling->tokens;
   }

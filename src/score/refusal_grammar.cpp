@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "score/refusal_grammar.h"
 
+#include <algorithm>
 #include <utility>
 #include <vector>
 
@@ -225,7 +226,12 @@ bool any(const std::vector<Pattern>& patterns, std::string_view text) {
 
 bool declines(std::string_view sentence) {
   const std::string body = asserted(sentence);
-  return any(chinese(), body) || any(english(), body);
+  // A language whose letters are not there is not asked.
+  const bool wide = std::any_of(body.begin(), body.end(), [](char c) { return (c & 0x80) != 0; });
+  const bool latin = std::any_of(body.begin(), body.end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+  });
+  return (wide && any(chinese(), body)) || (latin && any(english(), body));
 }
 
 std::string without_quotations(std::string_view text) {

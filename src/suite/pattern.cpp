@@ -26,10 +26,23 @@ struct FreeData {
   void operator()(pcre2_match_data* data) const { pcre2_match_data_free(data); }
 };
 
+// What a match writes to, kept by each thread: taking it anew costs more than most matches.
+constexpr uint32_t kKeptGroups = 64;
+struct MatchRoom {
+  std::unique_ptr<pcre2_match_context, FreeContext> context{pcre2_match_context_create(nullptr)};
+  std::unique_ptr<pcre2_match_data, FreeData> data{pcre2_match_data_create(kKeptGroups, nullptr)};
+  MatchRoom() {
+    if (context == nullptr || data == nullptr) throw std::bad_alloc();
+    pcre2_set_match_limit(context.get(), kMatchLimit);
+    pcre2_set_depth_limit(context.get(), kDepthLimit);
+  }
+};
+
 }  // namespace
 
 struct Pattern::Code {
   pcre2_code* code = nullptr;
+  uint32_t groups = 0;  // the whole match among them
   ~Code() { pcre2_code_free(code); }
 };
 
@@ -47,6 +60,13 @@ Pattern::Pattern(std::string_view pattern, std::string where)
   if (code_->code == nullptr) {
     throw fail(keju::Code::kInput, "{}: pattern: {} at byte {}", where_, message_of(error), at);
   }
+  pcre2_pattern_info(code_->code, PCRE2_INFO_CAPTURECOUNT, &code_->groups);
+  if (++code_->groups > kKeptGroups)
+    throw fail(keju::Code::kUnsupported,
+               "{}: pattern: found {} groups, need at most {}",
+               where_,
+               code_->groups - 1,
+               kKeptGroups - 1);
 }
 
 Pattern::~Pattern() = default;
@@ -54,26 +74,19 @@ Pattern::Pattern(Pattern&&) noexcept = default;
 Pattern& Pattern::operator=(Pattern&&) noexcept = default;
 
 std::optional<Pattern::Match> Pattern::find(std::string_view text, size_t from) const {
-  const std::unique_ptr<pcre2_match_context, FreeContext> context(
-      pcre2_match_context_create(nullptr));
-  const std::unique_ptr<pcre2_match_data, FreeData> data(
-      pcre2_match_data_create_from_pattern(code_->code, nullptr));
-  if (context == nullptr || data == nullptr) throw std::bad_alloc();
-  pcre2_set_match_limit(context.get(), kMatchLimit);
-  pcre2_set_depth_limit(context.get(), kDepthLimit);
+  thread_local const MatchRoom room;
   const int count = pcre2_match(code_->code,
                                 reinterpret_cast<PCRE2_SPTR>(text.data()),
                                 text.size(),
                                 from,
                                 0,
-                                data.get(),
-                                context.get());
+                                room.data.get(),
+                                room.context.get());
   if (count == PCRE2_ERROR_NOMATCH) return std::nullopt;
   if (count < 0) throw fail(keju::Code::kInput, "{}: pattern: {}", where_, message_of(count));
-  const PCRE2_SIZE* spans = pcre2_get_ovector_pointer(data.get());
+  const PCRE2_SIZE* spans = pcre2_get_ovector_pointer(room.data.get());
   Match match{spans[0], spans[1], spans[1], spans[0]};
-  const uint32_t groups = pcre2_get_ovector_count(data.get());
-  for (uint32_t group = 1; group < groups; ++group) {
+  for (uint32_t group = 1; group < code_->groups; ++group) {
     // lm-evaluation-harness takes the first group that holds something.
     if (spans[2 * group] == PCRE2_UNSET || spans[2 * group] == spans[2 * group + 1]) continue;
     match.begin = spans[2 * group];

@@ -12,7 +12,7 @@ namespace keju {
 // the work of a match: patterns come from suite files. Threads: const, safe to share.
 class Pattern {
  public:
-  // Errors: Error(kInput) `where: pattern: …` for syntax.
+  // Errors: Error(kInput) `where: pattern: …` for syntax, Error(kUnsupported) for over 63 groups.
   Pattern(std::string_view pattern, std::string where);
   ~Pattern();
   Pattern(Pattern&&) noexcept;
