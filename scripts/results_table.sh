@@ -21,11 +21,15 @@ for path in sorted(glob.glob("reports/compare_llama_cpp_*.json")):
     m = report["machine"]
     about.append((m["cpu"], m["threads"], m["keju_commit"][:12], m["llama_cpp_python"], report["pairs"]))
     for model in report["models"]:
-        exact = next(mode for mode in model["modes"] if mode["numeric_mode"].startswith("cpu-exact"))
-        worst = {}
-        for cell in exact["cells"]:
-            worst[cell["cell"]] = min(cell["ratio"], worst.get(cell["cell"], cell["ratio"]))
-        peers[model["file"]] = ", ".join(f"{worst[c]:.2f}" for c in ("prefill", "one stream", "many streams"))
+        ratios = []
+        for mode in model["modes"]:
+            worst = {}
+            for cell in mode["cells"]:
+                worst[cell["cell"]] = min(cell["ratio"], worst.get(cell["cell"], cell["ratio"]))
+            name = mode["numeric_mode"].split("-")[1]
+            ratios.append(f"{name} " + ", ".join(
+                f"{worst[c]:.2f}" for c in ("prefill", "one stream", "many streams")))
+        peers[model["file"]] = "; ".join(ratios)
 for folder in sys.argv[1:]:
     results = json.load(open(f"{folder}/results.json", encoding="utf-8"))
     run = json.load(open(f"{folder}/run.json", encoding="utf-8"))
@@ -49,7 +53,7 @@ for r in list(compared.values())[:1]:
              f"Hugging Face backend, float32, batch 8, over keju's, alternately in one run: {r['cpu']}, {r['cores']} cores; "
              f"commit {r['commit']}; {r['numeric_mode']}.\n")
 for cpu, threads, commit, version, pairs in sorted(set(about)):
-    text += (f"\nTimes llama.cpp: tokens/s of exact mode over those of llama-cpp-python {version} on its fastest file of the same "
+    text += (f"\nTimes llama.cpp: tokens/s of exact and of fast mode over those of llama-cpp-python {version} on its fastest file of the same "
              f"weights (as given, F32, Q8_0, Q4_K_M, those that do not crash it), 512 tokens of prompt, 64 new ones, medians of {pairs} "
              f"alternating pairs: {cpu}, {threads} threads; commit {commit}.\n")
 readme = open("README.md", encoding="utf-8").read()
