@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -221,6 +223,24 @@ struct BackendFacts {
   std::string isa;           // "plain", "avx2", "avx512", …
   std::string numeric_mode;  // part of a run's identity: equal text means equal bits
   int threads = 1;
+  std::string
+      graphs;  // "on", "off": whether decode() repeats whole steps; "" where there is no such
+};
+
+// A step of generated rows, one for each text that goes on by a token, as Backend::decode wants it.
+// Steps of one owner, kv and variant ask for the same ops with the same arguments, but for what
+// stands in the lists and segments, for the number of rows, and for memory given back in between.
+struct DecodeStep {
+  const void* owner = nullptr;
+  const KvPages* kv = nullptr;
+  int64_t variant = 0;
+  int64_t rows = 0;           // of activations: decode_rows(segments); those past the segments' are
+                              // computed like any, mean nothing and touch no page
+  int64_t heads_per_key = 1;  // H / K
+  std::span<const Segment> segments;  // of one row each, generated
+  // All that the ops read from the host besides, each of `rows` elements or empty: token ids, their
+  // positions, rows to gather.
+  std::array<std::span<const int32_t>, 3> lists{};
 };
 
 class Backend {
@@ -242,6 +262,18 @@ class Backend {
   virtual void release(float* memory) = 0;
   virtual void download(const float* device, int64_t elements, float* host) = 0;
   virtual void upload(const float* host, int64_t elements, float* device) = 0;
+
+  // -- steps that repeat ------------------------------------------------------------------------
+  // Rows of activations that a step of `rows` generated ones is made up to.
+  virtual int64_t decode_rows(int64_t rows) const { return rows; }
+
+  // Runs `ops`, which asks for all ops of the step and returns what head() answered, if it ends
+  // there; returns that answer for the rows of step.segments. Where an earlier step of the kind is
+  // at hand, its work may be done again on this step's lists and segments instead, without a call
+  // of `ops`. Nothing in `ops` waits for the device or takes memory from it twice: no download,
+  // upload, route or copy_pages.
+  using StepOps = std::function<std::vector<HeadRow>()>;
+  virtual std::vector<HeadRow> decode(const DecodeStep&, const StepOps& ops) { return ops(); }
 
   // -- ops ------------------------------------------------------------------------------------
   // out[t] = scale · table[ids[t]].  table [V, D], out [T, D].

@@ -10,6 +10,7 @@ ROUTE = "*RowOps.Routing*"
 PRODUCTS = "*RowOps.*Products*"
 STORED = "*RowOps.Embedding*:*RowOps.ExactProducts*"
 INDEX = "Index.*:SplitItems.*"
+GRAPHS = "Graphs.*"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -141,4 +142,11 @@ MUTANTS = [
     Mutant("index", "codec.cuh", "(packed[i - 4] >> 6) << 4", "(packed[i - 3] >> 6) << 4", STORED),
     Mutant("index", "codec.cuh", "static_cast<int8_t>(b[192 + g])", "static_cast<int8_t>(b[192 + g / 2])", STORED),
     Mutant("index", "codec.cuh", "word_at(b + 2) >> (group % 2 * 16)", "word_at(b + 2) >> (group % 2 * 15)", STORED),
+    # Decode steps as graphs.
+    Mutant("stale", "step_graphs.cpp",
+           "  if (memory_ != runtime_.memory_changes()) clear();\n  memory_ = runtime_.memory_changes();\n  const auto",
+           "  memory_ = runtime_.memory_changes();\n  const auto", GRAPHS),
+    Mutant("stale", "step_frame.cpp", ".variant = step.variant,", "", GRAPHS),
+    Mutant("mask", "step_frame.cpp", "{.position = -1}", "{.position = 0}", GRAPHS),
+    Mutant("mask", "qkv.cu", "  if (place.position < 0) return;  // the whole block\n", "", GRAPHS),
 ]

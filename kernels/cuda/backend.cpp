@@ -25,12 +25,15 @@ NormArgs norm_args(const NormSpec& spec) {
 
 }  // namespace
 
-CudaBackend::CudaBackend(std::unique_ptr<Runtime> runtime, bool exact)
+CudaBackend::CudaBackend(std::unique_ptr<Runtime> runtime, bool exact, bool graphs)
     : runtime_(std::move(runtime)),
       exact_(exact),
+      graphs_on_(graphs),
       device_(runtime_->facts()),
       weights_ring_(*runtime_, Stream::kCopy, kWeightSlot),
       small_ring_(*runtime_, Stream::kCompute, kSmallSlot),
+      frame_(*runtime_),
+      graphs_(*runtime_),
       ids_(*runtime_),
       rounded_(*runtime_),
       expanded_(*runtime_),
@@ -61,6 +64,7 @@ BackendFacts CudaBackend::facts() const {
                                    : expand_blocks_ ? "cuda-native-expanded-r1-"
                                                     : "cuda-native-r1-") +
                        facts.isa;
+  facts.graphs = graphs_on_ ? "on" : "off";
   return facts;
 }
 
@@ -138,19 +142,51 @@ void CudaBackend::upload(const float* host, int64_t elements, float* device) {
   small_ring_.flush();
 }
 
+// -- steps that repeat ----------------------------------------------------------------------------
+
+std::vector<HeadRow> CudaBackend::decode(const DecodeStep& step, const StepOps& ops) {
+  if (!graphs_on_) return ops();
+  KEJU_CHECK(!in_step_, "a decode step inside a decode step");
+  frame_.fill(step, small_ring_);
+  struct InStep {
+    explicit InStep(bool& flag) : in(flag) { in = true; }
+    ~InStep() { in = false; }
+    InStep(const InStep&) = delete;
+    InStep& operator=(const InStep&) = delete;
+    bool& in;
+  } const in_step(in_step_);
+  const auto queue = [&] {
+    step_head_.clear();
+    ops();
+    return step_head_;
+  };
+  std::vector<HeadRow> rows;
+  for (const HeadWork& work : graphs_.run(frame_.shape(), queue)) {
+    const auto left = static_cast<int64_t>(step.segments.size() - rows.size());
+    const size_t before = rows.size();
+    rows.resize(before + static_cast<size_t>(std::min(left, work.rows)));
+    take_head(work, std::span(rows).subspan(before));
+  }
+  return rows;
+}
+
+const int32_t* CudaBackend::list(std::span<const int32_t> values) {
+  return in_step_ ? frame_.list(values) : send(ids_, values);
+}
+
 // -- ops ------------------------------------------------------------------------------------------
 
 void CudaBackend::embed(const Matrix& table, std::span<const int32_t> ids, float scale, Rows out) {
   if (ids.empty()) return;
   for (const int32_t id : ids) KEJU_CHECK(id >= 0 && id < table.rows, "token id out of range");
-  cuda::embed(stream(), own(table).stored(), send(ids_, ids), scale, false, out);
+  cuda::embed(stream(), own(table).stored(), list(ids), scale, false, out);
   done("embed");
 }
 
 void CudaBackend::add_rows(const Matrix& table, std::span<const int32_t> positions, Rows x) {
   if (positions.empty()) return;
   for (const int32_t p : positions) KEJU_CHECK(p >= 0 && p < table.rows, "position out of range");
-  cuda::embed(stream(), own(table).stored(), send(ids_, positions), 1.0f, true, x);
+  cuda::embed(stream(), own(table).stored(), list(positions), 1.0f, true, x);
   done("add_rows");
 }
 
@@ -186,7 +222,7 @@ void CudaBackend::zero(Rows x) {
 
 void CudaBackend::gather(Rows x, std::span<const int32_t> rows, Rows out) {
   if (rows.empty()) return;
-  cuda::gather(stream(), x, send(ids_, rows), static_cast<int64_t>(rows.size()), out);
+  cuda::gather(stream(), x, list(rows), static_cast<int64_t>(rows.size()), out);
   done("gather");
 }
 

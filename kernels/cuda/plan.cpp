@@ -96,7 +96,7 @@ void CardCount::tables(std::span<const Segment> segments) {
   for (const Segment& s : segments) {
     const int64_t pages = (s.pos0 + s.rows - 1) / kPagePositions + 1;
     bytes += pages * 4 + s.rows * static_cast<int64_t>(sizeof(RowPlace) + sizeof(Tile));
-    if (s.generated) bytes += (pages / kSplitPages + 1) * static_cast<int64_t>(sizeof(Tile));
+    if (s.generated) bytes += (pages / kSplitPages + 1) * static_cast<int64_t>(sizeof(SplitItem));
   }
   most(tables_, bytes + bytes / 2 + 64);
 }
@@ -110,6 +110,11 @@ void CardCount::attention(
     if (!s.generated) continue;
     rows += s.rows;
     splits = std::max<int64_t>(splits, (s.pos0 + s.rows - 1) / kSplit + 1);
+  }
+  if (rows == 0) return;
+  if (graphs_) {
+    splits = made_up(splits);
+    most(frame_, frame_bytes(rows, splits, made_up(rows * splits)));
   }
   most(partials_, rows * q.heads * splits * (kv.shape.v_size + 2) * 4);
 }
@@ -145,7 +150,9 @@ std::vector<HeadRow> CardCount::head(Rows x,
                                      std::span<const std::vector<int32_t>>) {
   const int64_t rows = std::min(kHeadRows, x.count);
   most(head_, rows * std::min(kHeadColumns, w.rows) * 4);
-  most(head_out_, rows * head_row_bytes(w.rows, std::min(spec.top, kHeadTileColumns)));
+  // All rows of a decode step at once.
+  most(head_out_,
+       (graphs_ ? x.count : rows) * head_row_bytes(w.rows, std::min(spec.top, kHeadTileColumns)));
   product(rows, w);
   return {};
 }
@@ -161,8 +168,8 @@ CardNeed CardCount::need() const {
   CardNeed need = weights_;
   need.activations = activations_most_;
   // A room that grows may hold half as much again as was asked for last.
-  need.scratch =
-      rounded_ + expanded_ + partials_ + head_ + head_out_ + experts_ + route_ + tables_ + lists_;
+  need.scratch = rounded_ + expanded_ + partials_ + head_ + head_out_ + experts_ + route_ +
+                 tables_ + frame_ + lists_;
   need.scratch += need.scratch / 2;
   return need;
 }
@@ -193,7 +200,7 @@ Fit fit(const CardNeed& need, const DeviceFacts& card, bool expand) {
 namespace keju {
 
 std::unique_ptr<Backend> make_cuda_count(const CudaOptions& options) {
-  return std::make_unique<cuda::CardCount>(options.exact);
+  return std::make_unique<cuda::CardCount>(options.exact, options.graphs);
 }
 
 CudaPlan plan_cuda(std::span<const CudaShare> shares, const CudaWish& wish) {

@@ -28,7 +28,7 @@ struct CardNeed {
 // learns what they would take on a card. Memory that it hands out must not be touched.
 class CardCount : public Backend {
  public:
-  explicit CardCount(bool exact) : exact_(exact) {}
+  CardCount(bool exact, bool graphs) : exact_(exact), graphs_(graphs) {}
   CardNeed need() const;
 
   BackendFacts facts() const override;
@@ -41,6 +41,7 @@ class CardCount : public Backend {
   void release(float* memory) override;
   void download(const float*, int64_t, float*) override {}
   void upload(const float*, int64_t, float*) override {}
+  int64_t decode_rows(int64_t rows) const override { return graphs_ ? made_up(rows) : rows; }
   void embed(const Matrix&, std::span<const int32_t> ids, float, Rows) override {
     most(lists_, static_cast<int64_t>(ids.size()) * kListBytes);
   }
@@ -88,13 +89,14 @@ class CardCount : public Backend {
   void tables(std::span<const Segment> segments);
 
   bool exact_;
+  bool graphs_;
   bool any_16_bit_ = false;  // keys and values are of the weights' 16-bit type, else float32
   CardNeed weights_;
   int64_t activations_now_ = 0, activations_most_ = 0;
   std::vector<std::pair<float*, int64_t>> given_;
   int64_t next_address_ = 256;
   int64_t rounded_ = 0, expanded_ = 0, partials_ = 0, head_ = 0, head_out_ = 0, experts_ = 0,
-          route_ = 0, tables_ = 0, lists_ = 0;
+          route_ = 0, tables_ = 0, frame_ = 0, lists_ = 0;
 };
 
 }  // namespace keju::cuda

@@ -41,6 +41,15 @@ inline int64_t logit_rows(int64_t vocab) {
   return std::max<int64_t>(1, kLogitBytes / (4 * std::max<int64_t>(vocab, 1)));
 }
 
+// What a decode step's frame takes: lists, rows, items, page ids, each from a multiple of 16 bytes
+// on.
+inline int64_t frame_bytes(int64_t rows, int64_t splits, int64_t items) {
+  const int64_t each = 3 * static_cast<int64_t>(sizeof(int32_t)) +
+                       static_cast<int64_t>(sizeof(RowPlace)) +
+                       splits * kSplitPages * static_cast<int64_t>(sizeof(int32_t));
+  return rows * each + items * static_cast<int64_t>(sizeof(SplitItem)) + 6 * 16;
+}
+
 // Floats of a (row, chosen expert): its input, its gate and up, its product, its result.
 inline int64_t expert_floats(int64_t width, int64_t inner, int64_t out) {
   return width + 3 * inner + out;

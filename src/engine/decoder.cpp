@@ -63,8 +63,10 @@ void Decoder::rehearse(int64_t step_rows, int64_t live, int64_t context) {
   const std::vector<int32_t> pages(static_cast<size_t>((context - 1) / kPagePositions + 1), 0);
   for (const bool generated : {false, true}) {
     // The step that admits the last of `live` generations may begin others beside it.
-    const auto rows = static_cast<int32_t>(
-        generated ? live + std::min(step_rows, PlannerLimits{}.step_pages) : step_rows);
+    const auto rows =
+        static_cast<int32_t>(generated ? stages_.front().model->backend().decode_rows(
+                                             live + std::min(step_rows, PlannerLimits{}.step_pages))
+                                       : step_rows);
     Step step;
     step.regime = descriptor().rope_regime(context);
     step.ids.assign(static_cast<size_t>(rows), 0);
@@ -86,12 +88,31 @@ void Decoder::rehearse(int64_t step_rows, int64_t live, int64_t context) {
 Rows Decoder::forward(const Step& step) {
   Rows rows = stages_.front().model->forward(step, *stages_.front().kv);
   for (size_t i = 1; i < stages_.size(); ++i) {
-    const int64_t elements = rows.count * rows.stride;
-    travelling_.resize(static_cast<size_t>(elements));
-    stages_[i - 1].model->backend().download(rows.data, elements, travelling_.data());
+    travel(rows, *stages_[i - 1].model);
     rows = stages_[i].model->forward(step, *stages_[i].kv, travelling_);
   }
   return rows;
+}
+
+Model::Decoded Decoder::decode(const Step& step) {
+  Model::Decoded out = stages_.front().model->decode(step, *stages_.front().kv);
+  for (size_t i = 1; i < stages_.size(); ++i) {
+    travel(out.hidden, *stages_[i - 1].model);
+    out = stages_[i].model->decode(step, *stages_[i].kv, travelling_);
+  }
+  return out;
+}
+
+// Rows of a stage to the host, on their way to the next.
+void Decoder::travel(Rows rows, Model& from) {
+  const int64_t elements = rows.count * rows.stride;
+  travelling_.resize(static_cast<size_t>(elements));
+  from.backend().download(rows.data, elements, travelling_.data());
+}
+
+bool Decoder::repeats_steps() const {
+  return std::all_of(
+      stages_.begin(), stages_.end(), [](const Stage& s) { return s.model->repeats_steps(); });
 }
 
 std::vector<HeadRow> Decoder::head(Rows hidden, std::span<const std::vector<int32_t>> wanted) {

@@ -42,6 +42,8 @@ class Decoder : public PageStore {
 
   // As Model's; the rows returned stand on the last backend.
   Rows forward(const Step& step);
+  Model::Decoded decode(const Step& step);
+  bool repeats_steps() const;
   std::vector<HeadRow> head(Rows hidden, std::span<const std::vector<int32_t>> wanted);
   void logits(Rows hidden, float* host);  // [R, V]
 
@@ -55,6 +57,8 @@ class Decoder : public PageStore {
     std::unique_ptr<Model> model;
     std::unique_ptr<KvPages> kv;
   };
+  void travel(Rows rows, Model& from);
+
   std::vector<Stage> stages_;
   std::vector<float> travelling_;  // rows between two stages
   int64_t most_pages_ = 0;

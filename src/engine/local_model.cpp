@@ -67,6 +67,11 @@ class Local : public LocalModel {
       facts.details["devices"] = 1 + parts_.others.size();
       facts.details["spread"] = parts_.spread == Spread::kCopies ? "copies" : "layers";
     }
+    if (!backend.graphs.empty()) {
+      facts.details["graphs"] = backend.graphs == "on" && !decoder().repeats_steps()
+                                    ? "none: experts are routed on the host"
+                                    : backend.graphs;
+    }
     if (const auto& aside = decoder().descriptor().left_aside; !aside.empty())
       facts.details["left_aside"] = aside;
     return facts;

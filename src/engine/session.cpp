@@ -203,9 +203,7 @@ void LocalSession::decode_step() {
     decode_jobs_.push_back(&jobs_.at(live.job));
   }
   step.regime = current_->regime;
-  const Rows hidden = model_.forward(step);
-  decode_wanted_.resize(live_.size());
-  const std::vector<HeadRow> rows = model_.head(hidden, decode_wanted_);
+  const auto [hidden, rows] = model_.decode(step);
   const size_t count = live_.size();
   size_t kept = 0;
   for (size_t i = 0; i < count; ++i) {

@@ -138,7 +138,6 @@ class LocalSession : public Session {
   // Of decode_step, kept so that a new token allocates nothing.
   Step decode_;
   std::vector<Job*> decode_jobs_;
-  std::vector<std::vector<int32_t>> decode_wanted_;
   std::vector<float> logits_;
   SampleScratch sample_scratch_;
   std::deque<Response> ready_;

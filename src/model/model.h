@@ -27,6 +27,7 @@ struct Step {
   std::vector<PageCopy> copies;   // part-filled pages that branches take over, parents first
   std::vector<int32_t> needed;    // rows whose next-token distribution is wanted, ascending
   int64_t regime = 0;             // Descriptor::rope_regime of every text in the step
+  int64_t padding = 0;            // rows behind the segments' that mean nothing
 };
 
 // Layers [first, last) of a decoder: what one of several devices in a row holds.
@@ -65,7 +66,19 @@ class Model {
   // Errors: Error(kShape) for a malformed step, Error(kDevice).
   Rows forward(const Step& step, KvPages& kv, std::span<const float> arriving = {});
 
-  // Of rows that forward returned, on a model with the last layer.
+  // forward and head of a step of generated rows, one for each text, all of them needed; a backend
+  // that can does it as one piece of work (Backend::decode). Without the last layer there are no
+  // `rows`, and `hidden` holds all rows. Same bits as the two.
+  struct Decoded {
+    Rows hidden;
+    std::vector<HeadRow> rows;
+  };
+  Decoded decode(const Step& step, KvPages& kv, std::span<const float> arriving = {});
+  // Whether decode() hands whole steps over: the backend does, and no layer waits for a choice of
+  // experts on the way.
+  bool repeats_steps() const { return repeats_steps_; }
+
+  // Of rows that forward or decode returned, on a model with the last layer.
   std::vector<HeadRow> head(Rows hidden, std::span<const std::vector<int32_t>> wanted, int top = 0);
   void logits(Rows hidden, float* host);  // [R, V]
 
@@ -96,7 +109,11 @@ class Model {
   bool has_first() const { return range_.first == 0; }
   bool has_last() const { return range_.last == descriptor_.layers; }
   int64_t kv_layer(int64_t index) const { return index - range_.first; }
-  void begin(const Step& step, std::span<const float> arriving, Rows h);
+  void take_in(const Step& step, std::span<const float> arriving, Rows h);
+  void begin(const Step& step, Rows h);
+  Rows run(const Step& step, KvPages& kv, Rows h);
+  const Step& made_up(const Step& step);
+  void ready_tables(const Step& step);
   void upload(ModelSources sources);
   ops::Linear make_linear(const LinearSource& source);
   Norm make_norm(NormSource source);
@@ -128,6 +145,7 @@ class Model {
   std::map<std::pair<int, int64_t>, RopeVectors> ropes_;
   std::unique_ptr<Buffers> buffers_;
   int64_t parameters_ = 0;
+  bool repeats_steps_ = false;
 };
 
 }  // namespace keju

@@ -61,6 +61,7 @@ struct Model::Buffers {
   // On the host.
   std::vector<int32_t> positions, expert_ids;
   std::vector<float> expert_weights;
+  Step made_up;
 
   Buffer hidden, normed, delta, branch, qkv, mixed, wide, inner, latent, expanded, scores, needed;
 };
