@@ -230,7 +230,7 @@ struct BackendFacts {
 // A step of generated rows, one for each text that goes on by a token, as Backend::decode wants it.
 // Steps of one owner, kv and variant ask for the same ops with the same arguments, but for what
 // stands in the lists and segments, for the number of rows, and for memory given back in between.
-struct DecodeStep {
+struct GeneratedStep {
   const void* owner = nullptr;
   const KvPages* kv = nullptr;
   int64_t variant = 0;
@@ -273,7 +273,7 @@ class Backend {
   // of `ops`. Nothing in `ops` waits for the device or takes memory from it twice: no download,
   // upload, route or copy_pages.
   using StepOps = std::function<std::vector<HeadRow>()>;
-  virtual std::vector<HeadRow> decode(const DecodeStep&, const StepOps& ops) { return ops(); }
+  virtual std::vector<HeadRow> decode(const GeneratedStep&, const StepOps& ops) { return ops(); }
 
   // -- ops ------------------------------------------------------------------------------------
   // out[t] = scale · table[ids[t]].  table [V, D], out [T, D].

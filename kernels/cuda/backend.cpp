@@ -144,7 +144,7 @@ void CudaBackend::upload(const float* host, int64_t elements, float* device) {
 
 // -- steps that repeat ----------------------------------------------------------------------------
 
-std::vector<HeadRow> CudaBackend::decode(const DecodeStep& step, const StepOps& ops) {
+std::vector<HeadRow> CudaBackend::decode(const GeneratedStep& step, const StepOps& ops) {
   if (!graphs_on_) return ops();
   KEJU_CHECK(!in_step_, "a decode step inside a decode step");
   frame_.fill(step, small_ring_);

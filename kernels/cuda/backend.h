@@ -38,7 +38,7 @@ class CudaBackend : public Backend {
   void upload(const float* host, int64_t elements, float* device) override;
 
   int64_t decode_rows(int64_t rows) const override { return graphs_on_ ? made_up(rows) : rows; }
-  std::vector<HeadRow> decode(const DecodeStep& step, const StepOps& ops) override;
+  std::vector<HeadRow> decode(const GeneratedStep& step, const StepOps& ops) override;
 
   void embed(const Matrix& table, std::span<const int32_t> ids, float scale, Rows out) override;
   void add_rows(const Matrix& table, std::span<const int32_t> positions, Rows x) override;

@@ -21,7 +21,7 @@ int64_t bytes_of(const std::vector<T>& values) {
 }  // namespace
 
 // Rows and items of the step, made up to their shape.
-void StepFrame::place_rows(const DecodeStep& step) {
+void StepFrame::place_rows(const GeneratedStep& step) {
   rows_.clear();
   page_ids_.clear();
   int64_t splits = 1;
@@ -45,7 +45,7 @@ void StepFrame::place_rows(const DecodeStep& step) {
 
 // Lists, rows and items take what their shape says; the page ids stand last, so that only as many
 // travel as there are.
-void StepFrame::fill(const DecodeStep& step, PinnedRing& ring) {
+void StepFrame::fill(const GeneratedStep& step, PinnedRing& ring) {
   step_ = step;
   place_rows(step);
   const int64_t list_bytes = padded(shape_.rows * static_cast<int64_t>(sizeof(int32_t)));

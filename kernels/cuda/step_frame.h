@@ -49,18 +49,18 @@ class StepFrame {
   explicit StepFrame(Runtime& runtime) : runtime_(runtime) {}
 
   // The step's lists and segments must outlive the frame's use.
-  void fill(const DecodeStep& step, PinnedRing& ring);
+  void fill(const GeneratedStep& step, PinnedRing& ring);
   const StepShape& shape() const { return shape_; }
   const StepTables& tables(std::span<const Segment> segments, int group) const;
   // One of the step's lists, on the card.
   const int32_t* list(std::span<const int32_t> values) const;
 
  private:
-  void place_rows(const DecodeStep& step);
+  void place_rows(const GeneratedStep& step);
 
   Runtime& runtime_;
   Memory memory_;
-  DecodeStep step_;
+  GeneratedStep step_;
   StepShape shape_;
   StepTables tables_;
   std::array<const int32_t*, 3> lists_{};

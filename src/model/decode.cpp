@@ -48,12 +48,12 @@ Model::Decoded Model::decode(const Step& step, KvPages& kv, std::span<const floa
   const Rows h = buffers_->hidden.rows(count, descriptor_.width);
   ready_tables(more);
   take_in(more, arriving, h);
-  DecodeStep decoded{.owner = this,
-                     .kv = &kv,
-                     .variant = more.regime,
-                     .rows = count,
-                     .heads_per_key = descriptor_.heads / descriptor_.kv_heads,
-                     .segments = more.segments};
+  GeneratedStep decoded{.owner = this,
+                        .kv = &kv,
+                        .variant = more.regime,
+                        .rows = count,
+                        .heads_per_key = descriptor_.heads / descriptor_.kv_heads,
+                        .segments = more.segments};
   if (has_first()) decoded.lists[0] = more.ids;
   if (has_first() && positions_ != nullptr) decoded.lists[1] = buffers_->positions;
   if (has_last()) decoded.lists[2] = more.needed;
