@@ -19,6 +19,43 @@ TEST(Index, SizesOfStepsAreMadeUpToPowersOfTwoAndTheirMeans) {
     ASSERT_EQ(made_up(n), *std::lower_bound(wanted.begin(), wanted.end(), n)) << n;
 }
 
+// What the tests below stand on: a graph keeps the arguments of its time, and refuses what a card
+// does.
+TEST(Captures, AreDoneWhenReplayedWithTheArgumentsOfTheirTime) {
+  const auto record = std::make_shared<FakeRuntime::Record>();
+  FakeRuntime runtime({}, record);
+  Memory memory(runtime, 2 * 4 * sizeof(float));
+  runtime.set_zero(memory.data(), memory.bytes());
+  float* const sum = reinterpret_cast<float*>(memory.data());
+  float* const delta = sum + 4;
+  Rows h{sum, 1, 4, 4};
+  float alpha = 2;
+  runtime.begin_capture();
+  cuda::add(runtime.stream(), h, {delta, 1, 4, 4}, alpha);
+  runtime.check("add");
+  EXPECT_THROW(runtime.copy_to_host(&alpha, sum, 4), Error);
+  EXPECT_THROW(runtime.copy_to_device(sum, &alpha, 4, Stream::kCompute), Error);
+  EXPECT_THROW(runtime.record(Stream::kCompute), Error);
+  EXPECT_THROW(Memory(runtime, 4), Error);
+  const Graph graph = runtime.end_capture();
+  alpha = 100;
+  h.data = delta;
+  EXPECT_EQ(sum[3], 0);
+  for (const auto& [now, wanted] : std::vector<std::pair<float, float>>{{1, 2}, {10, 22}}) {
+    std::fill_n(delta, 4, now);
+    runtime.replay(graph);
+    EXPECT_EQ(sum[3], wanted);
+  }
+  EXPECT_TRUE(record->kernels.empty());
+  runtime.begin_capture();
+  runtime.abandon_capture();
+  cuda::add(runtime.stream(), {sum, 1, 4, 4}, {delta, 1, 4, 4}, 1);
+  runtime.check("add");
+  EXPECT_EQ(sum[3], 32);
+  runtime.drop_graph(graph);
+  EXPECT_EQ(record->graphs_now, 0);
+}
+
 constexpr int64_t kHeads = 2, kSize = 64, kWidth = 64, kVocab = 1030, kMostRows = 32;
 
 // A text: how many leading positions it shares with the first one (whole pages), and how long it is
