@@ -223,8 +223,8 @@ struct BackendFacts {
   std::string isa;           // "plain", "avx2", "avx512", …
   std::string numeric_mode;  // part of a run's identity: equal text means equal bits
   int threads = 1;
-  std::string
-      graphs;  // "on", "off": whether decode() repeats whole steps; "" where there is no such
+  // "on", "off": whether decode() repeats whole steps; "" where there is no such.
+  std::string graphs;
 };
 
 // A step of generated rows, one for each text that goes on by a token, as Backend::decode wants it.
@@ -270,8 +270,8 @@ class Backend {
   // Runs `ops`, which asks for all ops of the step and returns what head() answered, if it ends
   // there; returns that answer for the rows of step.segments. Where an earlier step of the kind is
   // at hand, its work may be done again on this step's lists and segments instead, without a call
-  // of `ops`. Nothing in `ops` waits for the device or takes memory from it twice: no download,
-  // upload, route or copy_pages.
+  // of `ops`. Nothing in `ops` waits for the device or brings it anything but the step's lists and
+  // segments: no download, upload, route or copy_pages.
   using StepOps = std::function<std::vector<HeadRow>()>;
   virtual std::vector<HeadRow> decode(const GeneratedStep&, const StepOps& ops) { return ops(); }
 

@@ -36,11 +36,10 @@ const Step& Model::made_up(const Step& step) {
 }
 
 Model::Decoded Model::decode(const Step& step, KvPages& kv, std::span<const float> arriving) {
-  const Matrix& vocabulary = head_ != nullptr ? *head_ : *embedding_;
   Decoded out;
   if (!repeats_steps_) {
     out.hidden = forward(step, kv, arriving);
-    if (has_last()) out.rows = backend_.head(out.hidden, vocabulary, head_spec(), {});
+    if (has_last()) out.rows = backend_.head(out.hidden, vocabulary(), head_spec(), {});
     return out;
   }
   const Step& more = made_up(step);
@@ -60,7 +59,7 @@ Model::Decoded Model::decode(const Step& step, KvPages& kv, std::span<const floa
   const auto ops = [&]() -> std::vector<HeadRow> {
     const Rows rows = run(more, kv, h);
     if (!has_last()) return {};
-    return backend_.head(rows, vocabulary, head_spec(), {});
+    return backend_.head(rows, vocabulary(), head_spec(), {});
   };
   out.rows = backend_.decode(decoded, std::ref(ops));
   out.hidden = has_last() ? buffers_->needed.rows(count, descriptor_.width) : h;

@@ -352,11 +352,11 @@ std::vector<HeadRow> Model::head(Rows hidden,
     throw fail(
         Code::kShape, "head: lists of wanted ids: found {}, need {}", wanted.size(), hidden.count);
   }
-  return backend_.head(hidden, head_ != nullptr ? *head_ : *embedding_, spec, wanted);
+  return backend_.head(hidden, vocabulary(), spec, wanted);
 }
 
 void Model::logits(Rows hidden, float* host) {
-  backend_.logits(hidden, head_ != nullptr ? *head_ : *embedding_, head_spec(), host);
+  backend_.logits(hidden, vocabulary(), head_spec(), host);
 }
 
 }  // namespace keju

@@ -132,6 +132,8 @@ class Model {
   void layer_block(int64_t index, const Step& step, KvPages& kv);
   const RopeVectors& rope_vectors(int rope, int64_t regime, int64_t positions);
   HeadSpec head_spec() const;
+  // Of a model with the last layer.
+  const Matrix& vocabulary() const { return head_ != nullptr ? *head_ : *embedding_; }
 
   std::shared_ptr<const Checkpoint> checkpoint_;
   Backend& backend_;
