@@ -215,6 +215,16 @@ struct HeadRow {
   std::vector<std::pair<int32_t, float>> top;  // descending logit, ties by lower id
 };
 
+// How the token after a row is chosen.
+struct SampleRule {
+  int32_t row = 0;         // of the rows given
+  double temperature = 0;  // 0: the best token, the lowest id among equals, whatever stands below
+  int64_t top_k = 0;       // 0: all
+  double top_p = 1;
+  double min_p = 0;
+  double draw = 0;  // in [0, 1)
+};
+
 struct BackendFacts {
   std::string name;          // "cpu", "cuda"
   std::string device;        // the processor's or card's own name
@@ -322,7 +332,20 @@ class Backend {
                                     const HeadSpec& spec,
                                     std::span<const std::vector<int32_t>> wanted) = 0;
 
-  // The logits themselves, [R, V] to host memory, for sampling and for --logits.
+  // ids[i] = the token that rules[i] chooses after its row; rules in ascending order of rows. Each
+  // token has an integer mass, e^((logit - best)/temperature) in units of 2^-40 (sampling.h); those
+  // of mass 0 are out. The others stand in descending order of logit, lower ids first among equals:
+  // the first top_k stay; of these, those before which less than top_p of their mass stands; of
+  // these, those before the first with less than min_p times the best one's mass; and always the
+  // first. The token in which draw · (the mass left) falls is chosen: equal logits and rules give
+  // equal ids on every backend. Of a row without a logit above -infinity it is token 0.
+  virtual void sample(Rows x,
+                      const Matrix& w,
+                      const HeadSpec& spec,
+                      std::span<const SampleRule> rules,
+                      std::span<int32_t> ids) = 0;
+
+  // The logits themselves, [R, V] to host memory, for --logits.
   virtual void logits(Rows x, const Matrix& w, const HeadSpec& spec, float* host) = 0;
 };
 

@@ -39,6 +39,7 @@ CudaBackend::CudaBackend(std::unique_ptr<Runtime> runtime, bool exact)
       head_(*runtime_),
       head_out_(*runtime_),
       picks_(*runtime_),
+      samples_(*runtime_),
       experts_(*runtime_),
       route_(*runtime_) {
   if (device_.major < 8) {

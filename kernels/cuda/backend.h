@@ -87,9 +87,15 @@ class CudaBackend : public Backend {
                             const Matrix& w,
                             const HeadSpec& spec,
                             std::span<const std::vector<int32_t>> wanted) override;
+  void sample(Rows x,
+              const Matrix& w,
+              const HeadSpec& spec,
+              std::span<const SampleRule> rules,
+              std::span<int32_t> ids) override;
   void logits(Rows x, const Matrix& w, const HeadSpec& spec, float* host) override;
 
  private:
+  Rows whole_logits(Rows x, const Matrix& w, const HeadSpec& spec);
   std::unique_ptr<CudaMatrix> make_expanded(const MatrixSource& source);
   void multiply(Rows x, const StoredRows& w, const float* bias, bool accumulate, Rows out);
   void multiply_plain(Rows x, const StoredRows& w, const float* bias, bool accumulate, Rows out);
@@ -113,7 +119,9 @@ class CudaBackend : public Backend {
   PinnedRing weights_ring_;
   PinnedRing small_ring_;
   StepTables tables_;
-  Room ids_, rounded_, expanded_, staged_, partials_, head_, head_out_, picks_, experts_, route_;
+  std::vector<SampleTask> tasks_;
+  Room ids_, rounded_, expanded_, staged_, partials_, head_, head_out_, picks_, samples_, experts_,
+      route_;
 };
 
 }  // namespace keju::cuda

@@ -20,6 +20,9 @@ inline constexpr int64_t kExpandBytes = int64_t{64} << 20;
 // Lists that travel with a step (ids, rows, logits to pick): bytes for each of its rows, amply.
 inline constexpr int64_t kListBytes = 512;
 
+// Of a draw: its task, and the id that comes of it.
+inline constexpr int64_t kSampleBytes = static_cast<int64_t>(sizeof(SampleTask) + sizeof(int32_t));
+
 // Elements from one row of rounded activations to the next: each starts at a multiple of 16 bytes.
 inline int64_t rounded_stride(int64_t cols) { return (cols + 7) / 8 * 8; }
 

@@ -78,6 +78,10 @@ void Decoder::rehearse(int64_t step_rows, int64_t live, int64_t context) {
     }
     Rows hidden = forward(step);
     head(hidden, std::vector<std::vector<int32_t>>(static_cast<size_t>(rows)));
+    std::vector<SampleRule> rules(static_cast<size_t>(rows));
+    for (int32_t r = 0; r < rows; ++r) rules[static_cast<size_t>(r)].row = r;
+    std::vector<int32_t> drawn(rules.size());
+    sample(hidden, rules, drawn);
     hidden.count = 1;
     logits(hidden, nullptr);
   }
@@ -96,6 +100,10 @@ Rows Decoder::forward(const Step& step) {
 
 std::vector<HeadRow> Decoder::head(Rows hidden, std::span<const std::vector<int32_t>> wanted) {
   return stages_.back().model->head(hidden, wanted);
+}
+
+void Decoder::sample(Rows hidden, std::span<const SampleRule> rules, std::span<int32_t> ids) {
+  stages_.back().model->sample(hidden, rules, ids);
 }
 
 void Decoder::logits(Rows hidden, float* host) { stages_.back().model->logits(hidden, host); }

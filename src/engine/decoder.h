@@ -43,6 +43,7 @@ class Decoder : public PageStore {
   // As Model's; the rows returned stand on the last backend.
   Rows forward(const Step& step);
   std::vector<HeadRow> head(Rows hidden, std::span<const std::vector<int32_t>> wanted);
+  void sample(Rows hidden, std::span<const SampleRule> rules, std::span<int32_t> ids);
   void logits(Rows hidden, float* host);  // [R, V]
 
   int64_t pages() const override { return stages_.front().kv->pages; }

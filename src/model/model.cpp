@@ -346,6 +346,10 @@ std::vector<HeadRow> Model::head(Rows hidden,
   return backend_.head(hidden, head_ != nullptr ? *head_ : *embedding_, spec, wanted);
 }
 
+void Model::sample(Rows hidden, std::span<const SampleRule> rules, std::span<int32_t> ids) {
+  backend_.sample(hidden, head_ != nullptr ? *head_ : *embedding_, head_spec(), rules, ids);
+}
+
 void Model::logits(Rows hidden, float* host) {
   backend_.logits(hidden, head_ != nullptr ? *head_ : *embedding_, head_spec(), host);
 }

@@ -67,6 +67,7 @@ class Model {
 
   // Of rows that forward returned, on a model with the last layer.
   std::vector<HeadRow> head(Rows hidden, std::span<const std::vector<int32_t>> wanted, int top = 0);
+  void sample(Rows hidden, std::span<const SampleRule> rules, std::span<int32_t> ids);
   void logits(Rows hidden, float* host);  // [R, V]
 
  private:
