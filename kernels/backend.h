@@ -217,6 +217,16 @@ struct HeadRow {
   std::vector<std::pair<int32_t, float>> top;  // descending logit, ties by lower id
 };
 
+// How the token after a row is chosen.
+struct SampleRule {
+  int32_t row = 0;         // of the rows given
+  double temperature = 0;  // 0: the best token, the lowest id among equals, whatever stands below
+  int64_t top_k = 0;       // 0: all
+  double top_p = 1;
+  double min_p = 0;
+  double draw = 0;  // in [0, 1)
+};
+
 struct BackendFacts {
   std::string name;          // "cpu", "cuda"
   std::string device;        // the processor's or card's own name
@@ -241,6 +251,11 @@ struct GeneratedStep {
   // All that the ops read from the host besides, each of `rows` elements or empty: token ids, their
   // positions, rows to gather.
   std::array<std::span<const int32_t>, 3> lists{};
+  // For ops that end with sample(): its rules, one a row, with row i's at i; where the chosen
+  // tokens come to; and V. Otherwise empty.
+  std::span<const SampleRule> rules;
+  std::span<int32_t> drawn;
+  int64_t vocabulary = 0;
 };
 
 class Backend {
@@ -267,13 +282,12 @@ class Backend {
   // Rows of activations that a step of `rows` generated ones is made up to.
   virtual int64_t decode_rows(int64_t rows) const { return rows; }
 
-  // Runs `ops`, which asks for all ops of the step and returns what head() answered, if it ends
-  // there; returns that answer for the rows of step.segments. Where an earlier step of the kind is
-  // at hand, its work may be done again on this step's lists and segments instead, without a call
-  // of `ops`. Nothing in `ops` waits for the device or brings it anything but the step's lists and
-  // segments: no download, upload, route or copy_pages.
-  using StepOps = std::function<std::vector<HeadRow>()>;
-  virtual std::vector<HeadRow> decode(const GeneratedStep&, const StepOps& ops) { return ops(); }
+  // Runs `ops`, which asks for all ops of the step, and waits for what step.drawn is to hold. Where
+  // an earlier step of the kind is at hand, its work may be done again on this step's lists,
+  // segments and rules instead, without a call of `ops`. Nothing in `ops` waits for the device or
+  // brings it anything but those: no head, logits, download, upload, route or copy_pages.
+  using StepOps = std::function<void()>;
+  virtual void decode(const GeneratedStep&, const StepOps& ops) { ops(); }
 
   // -- ops ------------------------------------------------------------------------------------
   // out[t] = scale · table[ids[t]].  table [V, D], out [T, D].
@@ -354,7 +368,20 @@ class Backend {
                                     const HeadSpec& spec,
                                     std::span<const std::vector<int32_t>> wanted) = 0;
 
-  // The logits themselves, [R, V] to host memory, for sampling and for --logits.
+  // ids[i] = the token that rules[i] chooses after its row; rules in ascending order of rows. Each
+  // token has an integer mass, e^((logit - best)/temperature) in units of 2^-40 (sampling.h); those
+  // of mass 0 are out. The others stand in descending order of logit, lower ids first among equals:
+  // the first top_k stay; of these, those before which less than top_p of their mass stands; of
+  // these, those before the first with less than min_p times the best one's mass; and always the
+  // first. The token in which draw · (the mass left) falls is chosen: equal logits and rules give
+  // equal ids on every backend. Of a row without a logit above -infinity it is token 0.
+  virtual void sample(Rows x,
+                      const Matrix& w,
+                      const HeadSpec& spec,
+                      std::span<const SampleRule> rules,
+                      std::span<int32_t> ids) = 0;
+
+  // The logits themselves, [R, V] to host memory, for --logits.
   virtual void logits(Rows x, const Matrix& w, const HeadSpec& spec, float* host) = 0;
 };
 

@@ -83,6 +83,8 @@ class LanesBackend : public CpuBase {
                  int64_t stride,
                  int worker) override;
   TileSum tile_sum(const float* logits, int64_t count) override;
+  void masses(
+      const float* logits, int64_t count, float best, double inverse, uint64_t* out) override;
   void add_row(float* row, const float* from, float alpha, int64_t n) override;
   // `extra_bytes` stay free at the end of each panel.
   std::unique_ptr<PackedMatrix> pack_matrix(const MatrixSource& source, int64_t extra_bytes);

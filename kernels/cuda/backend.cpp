@@ -42,6 +42,7 @@ CudaBackend::CudaBackend(std::unique_ptr<Runtime> runtime, bool exact, bool grap
       head_(*runtime_),
       head_out_(*runtime_),
       picks_(*runtime_),
+      samples_(*runtime_),
       experts_(*runtime_),
       route_(*runtime_) {
   if (device_.major < 8) {
@@ -144,7 +145,7 @@ void CudaBackend::upload(const float* host, int64_t elements, float* device) {
 
 // -- steps that repeat ----------------------------------------------------------------------------
 
-std::vector<HeadRow> CudaBackend::decode(const GeneratedStep& step, const StepOps& ops) {
+void CudaBackend::decode(const GeneratedStep& step, const StepOps& ops) {
   if (!graphs_on_) return ops();
   KEJU_CHECK(!in_step_, "a decode step inside a decode step");
   frame_.fill(step, small_ring_);
@@ -155,19 +156,9 @@ std::vector<HeadRow> CudaBackend::decode(const GeneratedStep& step, const StepOp
     InStep& operator=(const InStep&) = delete;
     bool& in;
   } const in_step(in_step_);
-  const auto queue = [&] {
-    step_head_.clear();
-    ops();
-    return step_head_;
-  };
-  std::vector<HeadRow> rows;
-  for (const HeadWork& work : graphs_.run(frame_.shape(), queue)) {
-    const auto left = static_cast<int64_t>(step.segments.size() - rows.size());
-    const size_t before = rows.size();
-    rows.resize(before + static_cast<size_t>(std::min(left, work.rows)));
-    take_head(work, std::span(rows).subspan(before));
-  }
-  return rows;
+  graphs_.run(frame_.shape(), ops);
+  const auto drawn = static_cast<int64_t>(std::min(step.drawn.size(), step.segments.size()));
+  if (drawn > 0) runtime_->copy_to_host(step.drawn.data(), frame_.drawn(), drawn * 4);
 }
 
 const int32_t* CudaBackend::list(std::span<const int32_t> values) {

@@ -38,7 +38,7 @@ class CudaBackend : public Backend {
   void upload(const float* host, int64_t elements, float* device) override;
 
   int64_t decode_rows(int64_t rows) const override { return graphs_on_ ? made_up(rows) : rows; }
-  std::vector<HeadRow> decode(const GeneratedStep& step, const StepOps& ops) override;
+  void decode(const GeneratedStep& step, const StepOps& ops) override;
 
   void embed(const Matrix& table, std::span<const int32_t> ids, float scale, Rows out) override;
   void add_rows(const Matrix& table, std::span<const int32_t> positions, Rows x) override;
@@ -77,9 +77,15 @@ class CudaBackend : public Backend {
                             const Matrix& w,
                             const HeadSpec& spec,
                             std::span<const std::vector<int32_t>> wanted) override;
+  void sample(Rows x,
+              const Matrix& w,
+              const HeadSpec& spec,
+              std::span<const SampleRule> rules,
+              std::span<int32_t> ids) override;
   void logits(Rows x, const Matrix& w, const HeadSpec& spec, float* host) override;
 
  private:
+  Rows whole_logits(Rows x, const Matrix& w, const HeadSpec& spec);
   std::unique_ptr<CudaMatrix> make_expanded(const MatrixSource& source);
   void multiply(Rows x, const StoredRows& w, const float* bias, bool accumulate, Rows out);
   void multiply_plain(Rows x, const StoredRows& w, const float* bias, bool accumulate, Rows out);
@@ -87,14 +93,10 @@ class CudaBackend : public Backend {
   const StepTables& tables(std::span<const Segment> segments, int group);
   // A host list of an op on the card: sent, or where the running decode step's frame has it.
   const int32_t* list(std::span<const int32_t> values);
-  HeadWork queue_head(
-      Rows x, const Matrix& w, const HeadSpec& spec, std::vector<Pick> picks, std::byte* out);
-  std::vector<HeadRow> queue_step_head(Rows x,
-                                       const Matrix& w,
-                                       const HeadSpec& spec,
-                                       std::span<const std::vector<int32_t>> wanted);
-  // The first `rows` rows of it, and the logits that were picked. Waits.
-  std::vector<float> take_head(const HeadWork& work, std::span<HeadRow> rows);
+  void queue_step_sample(Rows x,
+                         const Matrix& w,
+                         const HeadSpec& spec,
+                         std::span<const SampleRule> rules);
   template <typename T>
   T* send(Room& room, std::span<const T> values) {
     T* const to = room.of<T>(static_cast<int64_t>(values.size()));
@@ -119,8 +121,9 @@ class CudaBackend : public Backend {
   bool in_step_ = false;  // ops are those of a decode step
   StepFrame frame_;
   StepGraphs graphs_;
-  std::vector<HeadWork> step_head_;  // that the step's ops have queued
-  Room ids_, rounded_, expanded_, staged_, partials_, head_, head_out_, picks_, experts_, route_;
+  std::vector<SampleTask> tasks_;
+  Room ids_, rounded_, expanded_, staged_, partials_, head_, head_out_, picks_, samples_, experts_,
+      route_;
 };
 
 }  // namespace keju::cuda

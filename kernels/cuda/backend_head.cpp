@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The vocabulary head and the mixture of experts: ops of several launches and a part on the host.
+// The vocabulary head, sampling and the mixture of experts: ops of several launches and a part on
+// the host.
 #include <algorithm>
 #include <limits>
 #include <numeric>
@@ -50,74 +51,7 @@ void finish_row(std::span<const HeadTile> tiles,
   row.top = std::move(all);
 }
 
-HeadWork head_work(
-    int64_t rows, const Matrix& w, const HeadSpec& spec, size_t picks, std::byte* out) {
-  return {.out = out,
-          .rows = rows,
-          .tiles = head_tiles_of(w.rows),
-          .top = std::min(spec.top, kHeadTileColumns),
-          .picks = static_cast<int64_t>(picks)};
-}
-
-Rows rows_of(Rows x, int64_t first, int64_t count) {
-  return {x.data + first * x.stride, count, x.width, x.stride};
-}
-
 }  // namespace
-
-HeadWork CudaBackend::queue_head(
-    Rows x, const Matrix& w, const HeadSpec& spec, std::vector<Pick> picks, std::byte* out) {
-  const HeadWork work = head_work(x.count, w, spec, picks.size(), out);
-  float* const picked = reinterpret_cast<float*>(out + work.picks_at());
-  std::sort(
-      picks.begin(), picks.end(), [](const Pick& a, const Pick& b) { return a.column < b.column; });
-  const int64_t width = std::min(kHeadColumns, w.rows);
-  float* const logits = head_.of<float>(x.count * width);
-  auto next = picks.begin();
-  for (int64_t begin = 0; begin < w.rows; begin += kHeadColumns) {
-    const int64_t columns = std::min(kHeadColumns, w.rows - begin);
-    const Rows slab{logits, x.count, columns, width};
-    multiply(x,
-             own(w).stored(begin, columns),
-             spec.bias != nullptr ? spec.bias->data + begin : nullptr,
-             false,
-             slab);
-    head_tiles(stream(),
-               {slab,
-                begin,
-                work.tiles,
-                spec.scale,
-                spec.softcap,
-                work.top,
-                reinterpret_cast<HeadTile*>(out),
-                reinterpret_cast<HeadBest*>(out + work.best_at())});
-    done("head_tiles");
-    const auto first = next;
-    for (; next != picks.end() && next->column < begin + columns; ++next)
-      next->column -= static_cast<int32_t>(begin);
-    if (first == next) continue;
-    const std::span<const Pick> here(first, next);
-    pick(stream(), slab, send(picks_, here), static_cast<int64_t>(here.size()), picked);
-    done("pick");
-  }
-  return work;
-}
-
-std::vector<float> CudaBackend::take_head(const HeadWork& work, std::span<HeadRow> rows) {
-  std::vector<std::byte> host(static_cast<size_t>(work.bytes()));
-  runtime_->copy_to_host(host.data(), work.out, work.bytes());
-  const auto* all = reinterpret_cast<const HeadTile*>(host.data());
-  const auto* best = reinterpret_cast<const HeadBest*>(host.data() + work.best_at());
-  const auto* values = reinterpret_cast<const float*>(host.data() + work.picks_at());
-  for (size_t r = 0; r < rows.size(); ++r) {
-    const auto at = static_cast<int64_t>(r) * work.tiles;
-    finish_row({all + at, static_cast<size_t>(work.tiles)},
-               {best + at * work.top, static_cast<size_t>(work.tiles * work.top)},
-               work.top,
-               rows[r]);
-  }
-  return {values, values + work.picks};
-}
 
 std::vector<HeadRow> CudaBackend::head(Rows x,
                                        const Matrix& w,
@@ -125,10 +59,13 @@ std::vector<HeadRow> CudaBackend::head(Rows x,
                                        std::span<const std::vector<int32_t>> wanted) {
   KEJU_CHECK(wanted.empty() || static_cast<int64_t>(wanted.size()) == x.count,
              "wanted ids: one list per row");
-  if (in_step_) return queue_step_head(x, w, spec, wanted);
   std::vector<HeadRow> result(static_cast<size_t>(x.count));
+  const int64_t tiles = head_tiles_of(w.rows);
+  const int top = std::min(spec.top, kHeadTileColumns);
   for (int64_t row0 = 0; row0 < x.count; row0 += kHeadRows) {
     const int64_t rows = std::min(kHeadRows, x.count - row0);
+    const Rows some{x.data + row0 * x.stride, rows, x.width, x.stride};
+    // On the card: a tile's results per row, its best, and the logits asked for.
     std::vector<Pick> picks;
     std::vector<std::pair<size_t, size_t>> places;  // row, index among its wanted
     for (int64_t r = 0; r < rows && !wanted.empty(); ++r) {
@@ -140,55 +77,139 @@ std::vector<HeadRow> CudaBackend::head(Rows x,
         places.emplace_back(row0 + r, i);
       }
     }
-    std::byte* const out = head_out_.bytes(head_work(rows, w, spec, picks.size(), nullptr).bytes());
-    const HeadWork work = queue_head(rows_of(x, row0, rows), w, spec, std::move(picks), out);
-    const std::vector<float> values = take_head(
-        work, std::span(result).subspan(static_cast<size_t>(row0), static_cast<size_t>(rows)));
+    std::sort(picks.begin(), picks.end(), [](const Pick& a, const Pick& b) {
+      return a.column < b.column;
+    });
+    const int64_t tile_bytes = rows * tiles * static_cast<int64_t>(sizeof(HeadTile));
+    const int64_t best_bytes = rows * tiles * top * static_cast<int64_t>(sizeof(HeadBest));
+    const int64_t pick_bytes = static_cast<int64_t>(places.size() * sizeof(float));
+    std::byte* const out = head_out_.bytes(tile_bytes + best_bytes + pick_bytes);
+    float* const picked = reinterpret_cast<float*>(out + tile_bytes + best_bytes);
+
+    const int64_t width = std::min(kHeadColumns, w.rows);
+    float* const logits = head_.of<float>(rows * width);
+    auto next = picks.begin();
+    for (int64_t begin = 0; begin < w.rows; begin += kHeadColumns) {
+      const int64_t columns = std::min(kHeadColumns, w.rows - begin);
+      const Rows slab{logits, rows, columns, width};
+      multiply(some,
+               own(w).stored(begin, columns),
+               spec.bias != nullptr ? spec.bias->data + begin : nullptr,
+               false,
+               slab);
+      head_tiles(stream(),
+                 {slab,
+                  begin,
+                  tiles,
+                  spec.scale,
+                  spec.softcap,
+                  top,
+                  reinterpret_cast<HeadTile*>(out),
+                  reinterpret_cast<HeadBest*>(out + tile_bytes)});
+      done("head_tiles");
+      const auto first = next;
+      for (; next != picks.end() && next->column < begin + columns; ++next)
+        next->column -= static_cast<int32_t>(begin);
+      if (first == next) continue;
+      const std::span<const Pick> here(first, next);
+      pick(stream(), slab, send(picks_, here), static_cast<int64_t>(here.size()), picked);
+      done("pick");
+    }
+    std::vector<std::byte> host(static_cast<size_t>(tile_bytes + best_bytes + pick_bytes));
+    runtime_->copy_to_host(host.data(), out, static_cast<int64_t>(host.size()));
+    const auto* all = reinterpret_cast<const HeadTile*>(host.data());
+    const auto* best = reinterpret_cast<const HeadBest*>(host.data() + tile_bytes);
+    const auto* values = reinterpret_cast<const float*>(host.data() + tile_bytes + best_bytes);
+    for (int64_t r = 0; r < rows; ++r) {
+      finish_row({all + r * tiles, static_cast<size_t>(tiles)},
+                 {best + r * tiles * top, static_cast<size_t>(tiles * top)},
+                 top,
+                 result[static_cast<size_t>(row0 + r)]);
+    }
     for (size_t i = 0; i < places.size(); ++i)
       result[places[i].first].wanted[places[i].second] = values[i];
   }
   return result;
 }
 
-// In a decode step nothing waits: all rows are queued, their results side by side, and decode()
-// takes them.
-std::vector<HeadRow> CudaBackend::queue_step_head(Rows x,
-                                                  const Matrix& w,
-                                                  const HeadSpec& spec,
-                                                  std::span<const std::vector<int32_t>> wanted) {
-  KEJU_CHECK(std::all_of(wanted.begin(), wanted.end(), [](const auto& ids) { return ids.empty(); }),
-             "wanted ids in a decode step");
-  std::byte* out = head_out_.bytes(head_work(x.count, w, spec, 0, nullptr).bytes());
-  for (int64_t row0 = 0; row0 < x.count; row0 += kHeadRows) {
-    const int64_t rows = std::min(kHeadRows, x.count - row0);
-    step_head_.push_back(queue_head(rows_of(x, row0, rows), w, spec, {}, out));
-    out += step_head_.back().bytes();
-  }
-  return {};
+// The finished logits of a few rows, [rows, V], and their tiles in head_out_.
+Rows CudaBackend::whole_logits(Rows x, const Matrix& w, const HeadSpec& spec) {
+  const int64_t tiles = head_tiles_of(w.rows);
+  const Rows all{head_.of<float>(x.count * w.rows), x.count, w.rows, w.rows};
+  multiply(x, own(w).stored(), spec.bias != nullptr ? spec.bias->data : nullptr, false, all);
+  head_tiles(stream(),
+             {all,
+              0,
+              tiles,
+              spec.scale,
+              spec.softcap,
+              0,
+              head_out_.of<HeadTile>(x.count * tiles),
+              nullptr});
+  done("head_tiles");
+  return all;
 }
 
 void CudaBackend::logits(Rows x, const Matrix& w, const HeadSpec& spec, float* host) {
-  const int64_t tiles = head_tiles_of(w.rows);
   const int64_t at_once = logit_rows(w.rows);
   for (int64_t row0 = 0; row0 < x.count; row0 += at_once) {
     const int64_t rows = std::min(at_once, x.count - row0);
-    const Rows all{head_.of<float>(rows * w.rows), rows, w.rows, w.rows};
-    multiply({x.data + row0 * x.stride, rows, x.width, x.stride},
-             own(w).stored(),
-             spec.bias != nullptr ? spec.bias->data : nullptr,
-             false,
-             all);
-    head_tiles(stream(),
-               {all,
-                0,
-                tiles,
-                spec.scale,
-                spec.softcap,
-                0,
-                head_out_.of<HeadTile>(rows * tiles),
-                nullptr});
-    done("head_tiles");
+    const Rows all = whole_logits({x.data + row0 * x.stride, rows, x.width, x.stride}, w, spec);
     download(all.data, rows * w.rows, host + row0 * w.rows);
+  }
+}
+
+void CudaBackend::sample(Rows x,
+                         const Matrix& w,
+                         const HeadSpec& spec,
+                         std::span<const SampleRule> rules,
+                         std::span<int32_t> ids) {
+  KEJU_CHECK(rules.size() == ids.size(), "an id for each rule");
+  if (in_step_) return queue_step_sample(x, w, spec, rules);
+  const int64_t at_once = logit_rows(w.rows);
+  size_t next = 0;
+  for (int64_t row0 = 0; row0 < x.count && next < rules.size(); row0 += at_once) {
+    const int64_t rows = std::min(at_once, x.count - row0);
+    const size_t first = next;
+    tasks_.clear();
+    for (; next < rules.size() && rules[next].row < row0 + rows; ++next) {
+      KEJU_CHECK(rules[next].row >= (next > 0 ? rules[next - 1].row : 0), "rules by rows");
+      tasks_.push_back({sample_cut(rules[next]), rules[next].row - row0});
+    }
+    if (first == next) continue;
+    const Rows all = whole_logits({x.data + row0 * x.stride, rows, x.width, x.stride}, w, spec);
+    const auto count = static_cast<int64_t>(tasks_.size());
+    std::byte* const room = samples_.bytes(count * kSampleBytes);
+    auto* const tasks = reinterpret_cast<SampleTask*>(room);
+    auto* const drawn = reinterpret_cast<int32_t*>(tasks + count);
+    small_ring_.send(tasks, tasks_.data(), count * static_cast<int64_t>(sizeof(SampleTask)));
+    small_ring_.flush();
+    cuda::sample(
+        stream(), all, head_out_.of<HeadTile>(0), head_tiles_of(w.rows), tasks, count, drawn);
+    done("sample");
+    runtime_->copy_to_host(ids.data() + first, drawn, count * 4);
+  }
+  KEJU_CHECK(next == rules.size(), "a rule's row");
+}
+
+// In a decode step nothing waits: the draws stand in its frame, and decode() takes their tokens.
+void CudaBackend::queue_step_sample(Rows x,
+                                    const Matrix& w,
+                                    const HeadSpec& spec,
+                                    std::span<const SampleRule> rules) {
+  const SampleTask* const tasks = frame_.tasks(rules);
+  const int64_t at_once = logit_rows(w.rows);
+  for (int64_t row0 = 0; row0 < x.count; row0 += at_once) {
+    const int64_t rows = std::min(at_once, x.count - row0);
+    const Rows all = whole_logits({x.data + row0 * x.stride, rows, x.width, x.stride}, w, spec);
+    cuda::sample(stream(),
+                 all,
+                 head_out_.of<HeadTile>(0),
+                 head_tiles_of(w.rows),
+                 tasks + row0,
+                 rows,
+                 frame_.drawn() + row0);
+    done("sample");
   }
 }
 

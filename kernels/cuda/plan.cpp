@@ -157,6 +157,15 @@ std::vector<HeadRow> CardCount::head(Rows x,
   return {};
 }
 
+void CardCount::sample(Rows x,
+                       const Matrix& w,
+                       const HeadSpec& spec,
+                       std::span<const SampleRule> rules,
+                       std::span<int32_t>) {
+  logits(x, w, spec, nullptr);
+  most(samples_, static_cast<int64_t>(rules.size()) * kSampleBytes);
+}
+
 void CardCount::logits(Rows x, const Matrix& w, const HeadSpec&, float*) {
   const int64_t rows = std::min(logit_rows(w.rows), x.count);
   most(head_, rows * w.rows * 4);
@@ -169,7 +178,7 @@ CardNeed CardCount::need() const {
   need.activations = activations_most_;
   // A room that grows may hold half as much again as was asked for last.
   need.scratch = rounded_ + expanded_ + partials_ + head_ + head_out_ + experts_ + route_ +
-                 tables_ + frame_ + lists_;
+                 tables_ + frame_ + lists_ + samples_;
   need.scratch += need.scratch / 2;
   return need;
 }

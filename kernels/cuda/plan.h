@@ -80,6 +80,11 @@ class CardCount : public Backend {
                             const Matrix& w,
                             const HeadSpec& spec,
                             std::span<const std::vector<int32_t>>) override;
+  void sample(Rows x,
+              const Matrix& w,
+              const HeadSpec&,
+              std::span<const SampleRule> rules,
+              std::span<int32_t>) override;
   void logits(Rows x, const Matrix& w, const HeadSpec&, float*) override;
 
  private:
@@ -96,7 +101,7 @@ class CardCount : public Backend {
   std::vector<std::pair<float*, int64_t>> given_;
   int64_t next_address_ = 256;
   int64_t rounded_ = 0, expanded_ = 0, partials_ = 0, head_ = 0, head_out_ = 0, experts_ = 0,
-          route_ = 0, tables_ = 0, frame_ = 0, lists_ = 0;
+          route_ = 0, tables_ = 0, frame_ = 0, lists_ = 0, samples_ = 0;
 };
 
 }  // namespace keju::cuda

@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "kernels/cuda/rooms.h"
 #include "kernels/cuda/split_items.h"
+#include "kernels/sampling.h"
 
 namespace keju::cuda {
 namespace {
@@ -43,11 +44,28 @@ void StepFrame::place_rows(const GeneratedStep& step) {
   items_.resize(static_cast<size_t>(shape_.items));
 }
 
+// A draw for every row: one stands at its place among the logits that are computed together.
+void StepFrame::place_draws(const GeneratedStep& step) {
+  draws_.clear();
+  shape_.samples = !step.rules.empty();
+  if (!shape_.samples) return;
+  KEJU_CHECK(static_cast<int64_t>(step.rules.size()) == shape_.rows &&
+                 step.drawn.size() == step.rules.size(),
+             "a rule and a token of a decode step for each row");
+  const int64_t at_once = logit_rows(step.vocabulary);
+  for (int64_t r = 0; r < shape_.rows; ++r) {
+    const SampleRule& rule = step.rules[static_cast<size_t>(r)];
+    KEJU_CHECK(rule.row == r, "rules of a decode step by rows");
+    draws_.push_back({sample_cut(rule), r % at_once});
+  }
+}
+
 // Lists, rows and items take what their shape says; the page ids stand last, so that only as many
 // travel as there are.
 void StepFrame::fill(const GeneratedStep& step, PinnedRing& ring) {
   step_ = step;
   place_rows(step);
+  place_draws(step);
   const int64_t list_bytes = padded(shape_.rows * static_cast<int64_t>(sizeof(int32_t)));
   int64_t used = 0;
   const auto take = [&](int64_t bytes) {
@@ -64,6 +82,8 @@ void StepFrame::fill(const GeneratedStep& step, PinnedRing& ring) {
   }
   const int64_t rows_at = take(bytes_of(rows_));
   const int64_t items_at = take(bytes_of(items_));
+  const int64_t draws_at = take(bytes_of(draws_));
+  const int64_t drawn_at = shape_.samples ? take(list_bytes) : 0;
   const int64_t pages_at = take(bytes_of(page_ids_));
 
   const int64_t most = frame_bytes(shape_.rows, shape_.splits, shape_.items);
@@ -74,7 +94,7 @@ void StepFrame::fill(const GeneratedStep& step, PinnedRing& ring) {
   }
   packed_.resize(static_cast<size_t>(used));
   const auto put = [&](int64_t at, const void* from, int64_t bytes) {
-    std::memcpy(packed_.data() + at, from, static_cast<size_t>(bytes));
+    if (bytes > 0) std::memcpy(packed_.data() + at, from, static_cast<size_t>(bytes));
     return memory_.data() + at;
   };
   for (size_t i = 0; i < lists_at.size(); ++i) {
@@ -82,6 +102,8 @@ void StepFrame::fill(const GeneratedStep& step, PinnedRing& ring) {
     const auto bytes = static_cast<int64_t>(step.lists[i].size_bytes());
     lists_[i] = reinterpret_cast<const int32_t*>(put(lists_at[i], step.lists[i].data(), bytes));
   }
+  tasks_ = reinterpret_cast<const SampleTask*>(put(draws_at, draws_.data(), bytes_of(draws_)));
+  drawn_ = reinterpret_cast<int32_t*>(memory_.data() + drawn_at);
   tables_ = {};
   tables_.rows = reinterpret_cast<const RowPlace*>(put(rows_at, rows_.data(), bytes_of(rows_)));
   tables_.items =
@@ -100,6 +122,13 @@ const StepTables& StepFrame::tables(std::span<const Segment> segments, int group
                  group == step_.heads_per_key,
              "segments or heads that the decode step did not name");
   return tables_;
+}
+
+const SampleTask* StepFrame::tasks(std::span<const SampleRule> rules) const {
+  KEJU_CHECK(
+      shape_.samples && rules.data() == step_.rules.data() && rules.size() == step_.rules.size(),
+      "rules that the decode step did not name");
+  return tasks_;
 }
 
 const int32_t* StepFrame::list(std::span<const int32_t> values) const {

@@ -38,6 +38,7 @@ struct StepShape {
   int64_t splits = 0;
   int64_t items = 0;
   std::array<bool, 3> lists{};
+  bool samples = false;
   auto operator<=>(const StepShape&) const = default;
 };
 
@@ -54,9 +55,13 @@ class StepFrame {
   const StepTables& tables(std::span<const Segment> segments, int group) const;
   // One of the step's lists, on the card.
   const int32_t* list(std::span<const int32_t> values) const;
+  // Of row r: its draw, from logits of logit_rows(V) rows at a time, and where its token comes to.
+  const SampleTask* tasks(std::span<const SampleRule> rules) const;
+  int32_t* drawn() const { return drawn_; }
 
  private:
   void place_rows(const GeneratedStep& step);
+  void place_draws(const GeneratedStep& step);
 
   Runtime& runtime_;
   Memory memory_;
@@ -64,10 +69,13 @@ class StepFrame {
   StepShape shape_;
   StepTables tables_;
   std::array<const int32_t*, 3> lists_{};
+  const SampleTask* tasks_ = nullptr;
+  int32_t* drawn_ = nullptr;
   // On the host, kept so that a step allocates little.
   std::vector<int32_t> page_ids_;
   std::vector<RowPlace> rows_;
   std::vector<SplitItem> items_;
+  std::vector<SampleTask> draws_;
   std::vector<std::byte> packed_;
 };
 

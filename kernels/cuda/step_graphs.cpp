@@ -7,7 +7,7 @@
 
 namespace keju::cuda {
 
-const std::vector<HeadWork>& StepGraphs::run(const StepShape& shape, const Queue& queue) {
+void StepGraphs::run(const StepShape& shape, const Queue& queue) {
   if (memory_ != runtime_.memory_changes()) clear();
   memory_ = runtime_.memory_changes();
   const auto known = entries_.find(shape);
@@ -16,22 +16,19 @@ const std::vector<HeadWork>& StepGraphs::run(const StepShape& shape, const Queue
     entry.used = ++steps_;
     if (entry.graph < 0) capture(entry, queue);
     runtime_.replay(entry.graph);
-    return entry.head;
+    return;
   }
-  std::vector<HeadWork> head = queue();
+  queue();
   if (memory_ != runtime_.memory_changes()) clear();
   memory_ = runtime_.memory_changes();
   if (entries_.size() >= kMost) drop_oldest();
-  Entry& entry = entries_[shape];
-  entry.head = std::move(head);
-  entry.used = ++steps_;
-  return entry.head;
+  entries_[shape].used = ++steps_;
 }
 
 void StepGraphs::capture(Entry& entry, const Queue& queue) {
   runtime_.begin_capture();
   try {
-    entry.head = queue();
+    queue();
   } catch (...) {
     runtime_.abandon_capture();
     throw;

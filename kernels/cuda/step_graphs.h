@@ -4,29 +4,11 @@
 #include <cstdint>
 #include <functional>
 #include <map>
-#include <vector>
 
-#include "kernels/cuda/kernels.h"
 #include "kernels/cuda/runtime.h"
 #include "kernels/cuda/step_frame.h"
 
 namespace keju::cuda {
-
-// What head() has queued for some rows: reduced tiles, their best, logits that were asked for, one
-// behind the other on the card.
-struct HeadWork {
-  std::byte* out = nullptr;
-  int64_t rows = 0;
-  int64_t tiles = 0;  // of a row
-  int top = 0;
-  int64_t picks = 0;
-
-  int64_t best_at() const { return rows * tiles * static_cast<int64_t>(sizeof(HeadTile)); }
-  int64_t picks_at() const {
-    return best_at() + rows * tiles * top * static_cast<int64_t>(sizeof(HeadBest));
-  }
-  int64_t bytes() const { return picks_at() + picks * static_cast<int64_t>(sizeof(float)); }
-};
 
 // Graphs of decode steps by shape. The first step of a shape is launched one by one, which takes
 // the memory that it needs and loads its kernels; the second is captured; from then on the graph is
@@ -39,17 +21,16 @@ class StepGraphs {
   StepGraphs(const StepGraphs&) = delete;
   StepGraphs& operator=(const StepGraphs&) = delete;
 
-  // Queues the work of a step of this shape, whose frame is filled; `queue` launches it and says
-  // where the head's results come to lie. Errors: the runtime's, and what `queue` throws.
-  using Queue = std::function<std::vector<HeadWork>()>;
-  const std::vector<HeadWork>& run(const StepShape& shape, const Queue& queue);
+  // Queues the work of a step of this shape, whose frame is filled; `queue` launches it. Errors:
+  // the runtime's, and what `queue` throws.
+  using Queue = std::function<void()>;
+  void run(const StepShape& shape, const Queue& queue);
 
  private:
   // Shapes whose graphs are kept: a card's driver takes memory for each.
   static constexpr size_t kMost = 48;
   struct Entry {
     Graph graph = -1;  // none: seen once
-    std::vector<HeadWork> head;
     int64_t used = 0;  // when, by count of steps
   };
   void clear() noexcept;

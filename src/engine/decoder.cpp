@@ -80,6 +80,10 @@ void Decoder::rehearse(int64_t step_rows, int64_t live, int64_t context) {
     }
     Rows hidden = forward(step);
     head(hidden, std::vector<std::vector<int32_t>>(static_cast<size_t>(rows)));
+    std::vector<SampleRule> rules(static_cast<size_t>(rows));
+    for (int32_t r = 0; r < rows; ++r) rules[static_cast<size_t>(r)].row = r;
+    std::vector<int32_t> drawn(rules.size());
+    sample(hidden, rules, drawn);
     hidden.count = 1;
     logits(hidden, nullptr);
   }
@@ -94,13 +98,14 @@ Rows Decoder::forward(const Step& step) {
   return rows;
 }
 
-Model::Decoded Decoder::decode(const Step& step) {
-  Model::Decoded out = stages_.front().model->decode(step, *stages_.front().kv);
+void Decoder::decode(const Step& step,
+                     std::span<const SampleRule> rules,
+                     std::span<int32_t> drawn) {
+  Rows rows = stages_.front().model->decode(step, *stages_.front().kv, rules, drawn);
   for (size_t i = 1; i < stages_.size(); ++i) {
-    travel(out.hidden, *stages_[i - 1].model);
-    out = stages_[i].model->decode(step, *stages_[i].kv, travelling_);
+    travel(rows, *stages_[i - 1].model);
+    rows = stages_[i].model->decode(step, *stages_[i].kv, rules, drawn, travelling_);
   }
-  return out;
 }
 
 // Rows of a stage to the host, on their way to the next.
@@ -117,6 +122,10 @@ bool Decoder::repeats_steps() const {
 
 std::vector<HeadRow> Decoder::head(Rows hidden, std::span<const std::vector<int32_t>> wanted) {
   return stages_.back().model->head(hidden, wanted);
+}
+
+void Decoder::sample(Rows hidden, std::span<const SampleRule> rules, std::span<int32_t> ids) {
+  stages_.back().model->sample(hidden, rules, ids);
 }
 
 void Decoder::logits(Rows hidden, float* host) { stages_.back().model->logits(hidden, host); }

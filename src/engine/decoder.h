@@ -42,9 +42,10 @@ class Decoder : public PageStore {
 
   // As Model's; the rows returned stand on the last backend.
   Rows forward(const Step& step);
-  Model::Decoded decode(const Step& step);
+  void decode(const Step& step, std::span<const SampleRule> rules, std::span<int32_t> drawn);
   bool repeats_steps() const;
   std::vector<HeadRow> head(Rows hidden, std::span<const std::vector<int32_t>> wanted);
+  void sample(Rows hidden, std::span<const SampleRule> rules, std::span<int32_t> ids);
   void logits(Rows hidden, float* host);  // [R, V]
 
   int64_t pages() const override { return stages_.front().kv->pages; }

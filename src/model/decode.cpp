@@ -35,36 +35,58 @@ const Step& Model::made_up(const Step& step) {
   return more;
 }
 
-Model::Decoded Model::decode(const Step& step, KvPages& kv, std::span<const float> arriving) {
-  Decoded out;
+// The rules with one for each row that the step is made up to.
+void Model::make_up(std::span<const SampleRule> rules, size_t count) {
+  std::vector<SampleRule>& more = buffers_->rules;
+  more.assign(rules.begin(), rules.end());
+  while (more.size() < count) more.push_back({.row = static_cast<int32_t>(more.size())});
+  buffers_->drawn.resize(count);
+}
+
+Rows Model::decode(const Step& step,
+                   KvPages& kv,
+                   std::span<const SampleRule> rules,
+                   std::span<int32_t> drawn,
+                   std::span<const float> arriving) {
+  KEJU_CHECK(rules.size() == step.segments.size() && drawn.size() == rules.size(),
+             "a rule and a token for each text of a decode step");
   if (!repeats_steps_) {
-    out.hidden = forward(step, kv, arriving);
-    if (has_last()) out.rows = backend_.head(out.hidden, vocabulary(), head_spec(), {});
-    return out;
+    const Rows hidden = forward(step, kv, arriving);
+    if (has_last()) sample(hidden, rules, drawn);
+    return hidden;
   }
   const Step& more = made_up(step);
   const auto count = static_cast<int64_t>(more.ids.size());
   const Rows h = buffers_->hidden.rows(count, descriptor_.width);
   ready_tables(more);
   take_in(more, arriving, h);
-  GeneratedStep decoded{.owner = this,
-                        .kv = &kv,
-                        .variant = more.regime,
-                        .rows = count,
-                        .heads_per_key = descriptor_.heads / descriptor_.kv_heads,
-                        .segments = more.segments};
-  if (has_first()) decoded.lists[0] = more.ids;
-  if (has_first() && positions_ != nullptr) decoded.lists[1] = buffers_->positions;
-  if (has_last()) decoded.lists[2] = more.needed;
-  const auto ops = [&]() -> std::vector<HeadRow> {
+  GeneratedStep whole{.owner = this,
+                      .kv = &kv,
+                      .variant = more.regime,
+                      .rows = count,
+                      .heads_per_key = descriptor_.heads / descriptor_.kv_heads,
+                      .segments = more.segments};
+  if (has_first()) whole.lists[0] = more.ids;
+  if (has_first() && positions_ != nullptr) whole.lists[1] = buffers_->positions;
+  if (has_last()) {
+    make_up(rules, more.ids.size());
+    whole.lists[2] = more.needed;
+    whole.rules = buffers_->rules;
+    whole.drawn = buffers_->drawn;
+    whole.vocabulary = vocabulary().rows;
+  }
+  const auto ops = [&] {
     const Rows rows = run(more, kv, h);
-    if (!has_last()) return {};
-    return backend_.head(rows, vocabulary(), head_spec(), {});
+    if (has_last()) sample(rows, whole.rules, whole.drawn);
   };
-  out.rows = backend_.decode(decoded, std::ref(ops));
-  out.hidden = has_last() ? buffers_->needed.rows(count, descriptor_.width) : h;
-  out.hidden.count -= more.padding;
-  return out;
+  backend_.decode(whole, std::ref(ops));
+  Rows hidden = h;
+  if (has_last()) {
+    std::copy_n(whole.drawn.begin(), drawn.size(), drawn.begin());
+    hidden = buffers_->needed.rows(count, descriptor_.width);
+  }
+  hidden.count -= more.padding;
+  return hidden;
 }
 
 }  // namespace keju

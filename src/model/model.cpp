@@ -355,6 +355,10 @@ std::vector<HeadRow> Model::head(Rows hidden,
   return backend_.head(hidden, vocabulary(), spec, wanted);
 }
 
+void Model::sample(Rows hidden, std::span<const SampleRule> rules, std::span<int32_t> ids) {
+  backend_.sample(hidden, vocabulary(), head_spec(), rules, ids);
+}
+
 void Model::logits(Rows hidden, float* host) {
   backend_.logits(hidden, vocabulary(), head_spec(), host);
 }

@@ -66,20 +66,21 @@ class Model {
   // Errors: Error(kShape) for a malformed step, Error(kDevice).
   Rows forward(const Step& step, KvPages& kv, std::span<const float> arriving = {});
 
-  // forward and head of a step of generated rows, one for each text, all of them needed; a backend
-  // that can does it as one piece of work (Backend::decode). Without the last layer there are no
-  // `rows`, and `hidden` holds all rows. Same bits as the two.
-  struct Decoded {
-    Rows hidden;
-    std::vector<HeadRow> rows;
-  };
-  Decoded decode(const Step& step, KvPages& kv, std::span<const float> arriving = {});
+  // forward and sample of a step of generated rows, one for each text, all of them needed, with the
+  // rule of row i at i; a backend that can does it as one piece of work (Backend::decode). Without
+  // the last layer nothing is sampled. Returns what forward does; same bits as the two.
+  Rows decode(const Step& step,
+              KvPages& kv,
+              std::span<const SampleRule> rules,
+              std::span<int32_t> drawn,
+              std::span<const float> arriving = {});
   // Whether decode() hands whole steps over: the backend does, and no layer waits for a choice of
   // experts on the way.
   bool repeats_steps() const { return repeats_steps_; }
 
   // Of rows that forward or decode returned, on a model with the last layer.
   std::vector<HeadRow> head(Rows hidden, std::span<const std::vector<int32_t>> wanted, int top = 0);
+  void sample(Rows hidden, std::span<const SampleRule> rules, std::span<int32_t> ids);
   void logits(Rows hidden, float* host);  // [R, V]
 
  private:
@@ -113,6 +114,7 @@ class Model {
   void begin(const Step& step, Rows h);
   Rows run(const Step& step, KvPages& kv, Rows h);
   const Step& made_up(const Step& step);
+  void make_up(std::span<const SampleRule> rules, size_t count);
   void ready_tables(const Step& step);
   void upload(ModelSources sources);
   ops::Linear make_linear(const LinearSource& source);

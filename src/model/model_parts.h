@@ -62,6 +62,8 @@ struct Model::Buffers {
   std::vector<int32_t> positions, expert_ids;
   std::vector<float> expert_weights;
   Step made_up;
+  std::vector<SampleRule> rules;
+  std::vector<int32_t> drawn;
 
   Buffer hidden, normed, delta, branch, qkv, mixed, wide, inner, latent, expanded, scores, needed;
 };

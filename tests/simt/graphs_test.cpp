@@ -65,6 +65,12 @@ struct Text {
   int64_t positions = 0;
 };
 
+// What a step says of its texts: the token that each goes on with, and the row that it came from.
+struct Answer {
+  std::vector<int32_t> tokens;
+  std::vector<float> rows;  // [texts][kWidth]
+};
+
 // One layer of attention between an embedding and a head, asked for steps as a model would be.
 class Layer {
  public:
@@ -86,12 +92,13 @@ class Layer {
   Layer(const Layer&) = delete;
   Layer& operator=(const Layer&) = delete;
 
-  // One token more for each of these texts, the best after its last. What the head says of them.
-  std::vector<HeadRow> step(const std::vector<size_t>& some, int64_t window = 0) {
+  // One token more for each of these texts; of every second one the best, of the others drawn.
+  Answer step(const std::vector<size_t>& some, int64_t window = 0) {
     const auto rows =
         static_cast<size_t>(card_.be().decode_rows(static_cast<int64_t>(some.size())));
     std::vector<int32_t> ids, positions, needed(rows);
     std::vector<Segment> segments;
+    std::vector<SampleRule> rules;
     for (const size_t t : some) {
       Path& path = paths_[t];
       while (static_cast<int64_t>(path.pages.size()) * kPage <= path.length)
@@ -101,23 +108,37 @@ class Layer {
                           static_cast<int32_t>(path.length),
                           path.pages.data(),
                           true});
+      rules.push_back({.row = static_cast<int32_t>(ids.size()),
+                       .temperature = t % 2 == 0 ? 0 : 0.7,
+                       .top_p = 0.9,
+                       .draw = uniform(kernel_test::kSeed, t, static_cast<uint64_t>(path.length))});
       ids.push_back(path.last);
       positions.push_back(static_cast<int32_t>(path.length++));
     }
     ids.resize(rows, 0);
     positions.resize(rows, 0);
     std::iota(needed.begin(), needed.end(), 0);
-    std::vector<HeadRow> answer =
-        card_.be().decode({.owner = this,
-                           .kv = kv_.get(),
-                           .variant = window,
-                           .rows = static_cast<int64_t>(rows),
-                           .heads_per_key = kHeads,
-                           .segments = segments,
-                           .lists = {ids, positions, needed}},
-                          [&] { return ops(segments, window, ids, positions, needed); });
-    EXPECT_EQ(answer.size(), some.size());
-    for (size_t i = 0; i < answer.size(); ++i) paths_[some[i]].last = answer[i].best_id;
+    while (rules.size() < rows) rules.push_back({.row = static_cast<int32_t>(rules.size())});
+    std::vector<int32_t> drawn(rows, -1);
+    card_.be().decode({.owner = this,
+                       .kv = kv_.get(),
+                       .variant = window,
+                       .rows = static_cast<int64_t>(rows),
+                       .heads_per_key = kHeads,
+                       .segments = segments,
+                       .lists = {ids, positions, needed},
+                       .rules = rules,
+                       .drawn = drawn,
+                       .vocabulary = kVocab},
+                      [&] {
+                        const Rows last = ops(segments, window, ids, positions, needed);
+                        card_.be().sample(last, *vocabulary_, {.scale = 0.3f}, rules, drawn);
+                      });
+    drawn.resize(some.size());
+    Answer answer{drawn, std::vector<float>(some.size() * kWidth)};
+    for (size_t i = 0; i < some.size(); ++i) paths_[some[i]].last = drawn[i];
+    const auto elements = static_cast<int64_t>(answer.rows.size());
+    card_.be().download(gathered_.data, elements, answer.rows.data());
     return answer;
   }
 
@@ -158,11 +179,11 @@ class Layer {
     return all;
   }
 
-  std::vector<HeadRow> ops(std::span<const Segment> segments,
-                           int64_t window,
-                           std::span<const int32_t> ids,
-                           std::span<const int32_t> positions,
-                           std::span<const int32_t> needed) {
+  Rows ops(std::span<const Segment> segments,
+           int64_t window,
+           std::span<const int32_t> ids,
+           std::span<const int32_t> positions,
+           std::span<const int32_t> needed) {
     CudaBackend& be = card_.be();
     const Rows h = first(hidden_, ids.size()), x = first(normed_, ids.size());
     const Rows p = first(projected_, ids.size()), m = first(mixed_, ids.size());
@@ -183,7 +204,7 @@ class Layer {
     be.linear(m, *o_, nullptr, true, h);
     const Rows out = first(gathered_, needed.size());
     be.gather(h, needed, out);
-    return be.head(out, *vocabulary_, {.scale = 0.3f}, {});
+    return out;
   }
 
   // Its own keys and values are written at once, as a prompt's.
@@ -224,29 +245,26 @@ int64_t count_of(const std::map<std::string, int64_t>& calls, const std::string&
   return at == calls.end() ? 0 : at->second;
 }
 
-void expect_same(const std::vector<HeadRow>& got, const std::vector<HeadRow>& want) {
-  ASSERT_EQ(got.size(), want.size());
-  for (size_t r = 0; r < want.size(); ++r) {
-    EXPECT_EQ(got[r].log_sum_exp, want[r].log_sum_exp) << r;
-    EXPECT_EQ(got[r].best_id, want[r].best_id) << r;
-    EXPECT_TRUE(same_bits(got[r].best_logit, want[r].best_logit)) << r;
-    EXPECT_TRUE(std::isfinite(got[r].log_sum_exp)) << r;
-  }
+void expect_same(const Answer& got, const Answer& want) {
+  EXPECT_EQ(got.tokens, want.tokens);
+  EXPECT_TRUE(same_bits(got.rows, want.rows));
+  for (const float value : got.rows) ASSERT_TRUE(std::isfinite(value));
+  for (const int32_t token : got.tokens) ASSERT_TRUE(token >= 0 && token < kVocab);
 }
 
-using Play = std::function<void(Layer&, const std::function<void(std::vector<HeadRow>)>&)>;
+using Play = std::function<void(Layer&, const std::function<void(Answer)>&)>;
 
 // Plays twice, with graphs and without, and expects the same. Returns how many were replayed.
 int64_t expect_same_play(const Play& play, bool exact = false) {
-  std::vector<std::vector<HeadRow>> want;
+  std::vector<Answer> want;
   Layer plain(kTexts, exact, false);
-  play(plain, [&](std::vector<HeadRow> rows) { want.push_back(std::move(rows)); });
+  play(plain, [&](Answer answer) { want.push_back(std::move(answer)); });
   EXPECT_EQ(count_of(plain.record().calls, "replay"), 0);
   Layer graphs(kTexts, exact, true);
   size_t at = 0;
-  play(graphs, [&](const std::vector<HeadRow>& rows) {
+  play(graphs, [&](const Answer& answer) {
     SCOPED_TRACE(at);
-    expect_same(rows, want.at(at++));
+    expect_same(answer, want.at(at++));
   });
   EXPECT_EQ(at, want.size());
   return count_of(graphs.record().calls, "replay");
@@ -341,7 +359,8 @@ TEST(Graphs, ASteadyStepIsOneReplayAndOneCopyEachWay) {
   EXPECT_EQ(count_of(after.calls, "gemm"), count_of(before.calls, "gemm"));
   EXPECT_EQ(count_of(after.calls, "replay"), count_of(before.calls, "replay") + 3);
   EXPECT_EQ(count_of(after.calls, "capture"), count_of(before.calls, "capture"));
-  EXPECT_EQ(count_of(after.calls, "copy"), count_of(before.calls, "copy") + 6);
+  // The frame, the tokens, and the rows that this test looks at.
+  EXPECT_EQ(count_of(after.calls, "copy"), count_of(before.calls, "copy") + 9);
 }
 
 TEST(Graphs, RefuseWhatAStepMayNotDo) {
@@ -358,22 +377,15 @@ TEST(Graphs, RefuseWhatAStepMayNotDo) {
         {.owner = &card, .kv = kv.get(), .rows = 1, .segments = segments, .lists = {named, {}, {}}},
         ops);
   };
-  EXPECT_NO_THROW(decode([&] {
-    card.be().embed(*matrix, named, 1, out.rows());
-    return std::vector<HeadRow>();
-  }));
-  EXPECT_THROW(decode([&] {
-                 card.be().embed(*matrix, other, 1, out.rows());
-                 return std::vector<HeadRow>();
-               }),
-               Error);
+  EXPECT_NO_THROW(decode([&] { card.be().embed(*matrix, named, 1, out.rows()); }));
+  EXPECT_THROW(decode([&] { card.be().embed(*matrix, other, 1, out.rows()); }), Error);
   std::vector<int32_t> ids(1);
   std::vector<float> weights(1);
-  EXPECT_THROW(decode([&] {
-                 card.be().route(x.rows(), {.experts = 64, .chosen = 1}, ids, weights);
-                 return std::vector<HeadRow>();
-               }),
-               Error);
+  EXPECT_THROW(
+      decode([&] { card.be().route(x.rows(), {.experts = 64, .chosen = 1}, ids, weights); }),
+      Error);
+  const std::vector<SampleRule> rules(1);
+  EXPECT_THROW(decode([&] { card.be().sample(out.rows(), *matrix, {}, rules, ids); }), Error);
 }
 
 // Every call that a generation makes of the card, failing once: one line, nothing left behind.
@@ -386,13 +398,21 @@ TEST(Graphs, FailuresEndInOneLineAndLeaveNoMemory) {
     for (int32_t i = 0; i < 4; ++i) {
       const std::vector<int32_t> ids = {i};
       const std::vector<Segment> segments = {{0, 1, i, pages.data(), true}};
-      const auto rows = card.be().decode(
-          {.owner = &card, .kv = kv.get(), .rows = 1, .segments = segments, .lists = {ids, {}, {}}},
-          [&] {
-            card.be().embed(*table, ids, 1, h.rows(0, 1));
-            return card.be().head(h.rows(0, 1), *table, {}, {});
-          });
-      ASSERT_EQ(rows.size(), 1u);
+      const std::vector<SampleRule> rules(1);
+      std::vector<int32_t> drawn(1, -1);
+      card.be().decode({.owner = &card,
+                        .kv = kv.get(),
+                        .rows = 1,
+                        .segments = segments,
+                        .lists = {ids, {}, {}},
+                        .rules = rules,
+                        .drawn = drawn,
+                        .vocabulary = table->rows},
+                       [&] {
+                         card.be().embed(*table, ids, 1, h.rows(0, 1));
+                         card.be().sample(h.rows(0, 1), *table, {}, rules, drawn);
+                       });
+      ASSERT_GE(drawn[0], 0);
     }
   };
   Card sound(false);
