@@ -53,6 +53,26 @@ CudaBackend::CudaBackend(std::unique_ptr<Runtime> runtime, bool exact)
 
 CudaBackend::~CudaBackend() = default;
 
+void CudaBackend::reserve(const RoomSizes& sizes) {
+  weights_ring_.reserve();
+  small_ring_.reserve();
+  ids_.bytes(sizes.ids);
+  rounded_.bytes(sizes.rounded);
+  expanded_.bytes(sizes.expanded);
+  partials_.bytes(sizes.partials);
+  head_.bytes(sizes.head);
+  head_out_.bytes(sizes.head_out);
+  picks_.bytes(sizes.picks);
+  samples_.bytes(sizes.samples);
+  experts_.bytes(sizes.experts);
+  route_.bytes(sizes.route);
+  if (tables_.memory.bytes() < sizes.tables) {
+    tables_.key.clear();
+    tables_.memory.reset();
+    tables_.memory = Memory(*runtime_, sizes.tables);
+  }
+}
+
 BackendFacts CudaBackend::facts() const {
   BackendFacts facts;
   facts.name = "cuda";

@@ -312,6 +312,8 @@ void Model::begin(const Step& step, std::span<const float> arriving, Rows h) {
   if (embedding_norm_.present) ops::norm(backend_, h, embedding_norm_.spec, h);
 }
 
+void Model::reserve(int64_t rows) { buffers_->least_rows = rows; }
+
 Rows Model::forward(const Step& step, KvPages& kv, std::span<const float> arriving) {
   const Descriptor& d = descriptor_;
   const Rows h = buffers_->hidden.rows(static_cast<int64_t>(step.ids.size()), d.width);

@@ -65,6 +65,9 @@ class Model {
   // Errors: Error(kShape) for a malformed step, Error(kDevice).
   Rows forward(const Step& step, KvPages& kv, std::span<const float> arriving = {});
 
+  // Steps of up to so many rows, from the first on, find their memory there.
+  void reserve(int64_t rows);
+
   // Of rows that forward returned, on a model with the last layer.
   std::vector<HeadRow> head(Rows hidden, std::span<const std::vector<int32_t>> wanted, int top = 0);
   void sample(Rows hidden, std::span<const SampleRule> rules, std::span<int32_t> ids);
