@@ -9,6 +9,7 @@ HEAD = "*RowOps.Head*"
 ROUTE = "*RowOps.Routing*"
 PRODUCTS = "*RowOps.*Products*"
 STORED = "*RowOps.Embedding*:*RowOps.ExactProducts*"
+SAMPLE = "*SampleOps*"
 INDEX = "Index.*:SplitItems.*"
 GRAPHS = "Graphs.*"
 
@@ -114,6 +115,13 @@ MUTANTS = [
     Mutant("barrier", "head.cu", "  __syncthreads();  // the last call's readers are done\n", "", HEAD),
     Mutant("bounds", "head.cu", "begin + column >= args.logits.width", "begin + column > args.logits.width", HEAD,
            "bounds"),
+    # Sampling.
+    Mutant("barrier", "sample.cu", "  __syncthreads();\n  return found[0];", "  return found[0];", SAMPLE),
+    Mutant("barrier", "sample.cu", "  __syncthreads();  // the last call's readers are done\n", "", SAMPLE, "races"),
+    Mutant("ties", "sample.cu", "(cut.count - last.count) * last.mass", "last.mass", SAMPLE),
+    Mutant("index", "sample.cu", "low += static_cast<uint32_t>(part.bin) << shift;",
+           "low += static_cast<uint32_t>(part.bin);", SAMPLE),
+    Mutant("mask", "sample.cu", "target - (by_count ? at.count : at.before)", "target - at.before", SAMPLE),
     # Mixture of experts.
     Mutant("barrier", "moe.cu", "    if (lane == 0) scores[g] = score;\n  }\n  __syncwarp();",
            "    if (lane == 0) scores[g] = score;\n  }", ROUTE),

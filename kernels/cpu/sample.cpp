@@ -31,7 +31,6 @@ class Row {
  public:
   Row(const float* logits, int64_t n, float best, double inverse, SampleScratch& scratch)
       : logits_(logits), n_(n), best_(best), inverse_(inverse), scratch_(scratch) {
-    scratch_.part.resize(static_cast<size_t>(n));
     Bins& whole = scratch_.whole;
     whole = {};
     for (int64_t i = 0; i < n; ++i) {
@@ -219,6 +218,10 @@ void CpuBase::sample(Rows x,
     }
     if (first == next) continue;
     step.logits.resize(std::max(step.logits.size(), static_cast<size_t>(stored * w.rows)));
+    // Of every thread, whichever draws: a later step then takes no memory.
+    for (SampleScratch& scratch : sample_scratch_) {
+      if (stored > 0) scratch.resize(w.rows);
+    }
     sample_tiles(x, w, spec, row0, rows);
     in_parallel(static_cast<int64_t>(next - first), 1, [&](int64_t i, int64_t, int worker) {
       const SampleRule& rule = rules[first + static_cast<size_t>(i)];
@@ -231,7 +234,6 @@ void CpuBase::sample(Rows x,
       if (none || cut.count == 1) return;
       const float* const logits = step.logits.data() + step.stored[r] * w.rows;
       SampleScratch& scratch = sample_scratch_[static_cast<size_t>(worker)];
-      scratch.mass.resize(static_cast<size_t>(w.rows));
       masses(logits, w.rows, best.logit, cut.inverse, scratch.mass.data());
       id = draw_token(logits, w.rows, best.logit, cut, scratch);
     });

@@ -30,10 +30,15 @@ struct SampleScratch {
   std::vector<uint64_t> mass;  // [V]
   std::vector<int32_t> part;   // ids of the stretch that is looked into
   Bins whole, narrow;
+
+  void resize(int64_t vocab) {
+    mass.resize(static_cast<size_t>(vocab));
+    part.resize(static_cast<size_t>(vocab));
+  }
 };
 
-// The token that `cut` draws from a row of n logits. scratch.mass holds their masses; the best
-// logit is above -infinity.
+// The token that `cut` draws from a row of n logits. The scratch has their size, scratch.mass holds
+// their masses; the best logit is above -infinity.
 int32_t draw_token(
     const float* logits, int64_t n, float best, const SampleCut& cut, SampleScratch& scratch);
 

@@ -56,6 +56,27 @@ CudaBackend::CudaBackend(std::unique_ptr<Runtime> runtime, bool exact, bool grap
 
 CudaBackend::~CudaBackend() = default;
 
+void CudaBackend::reserve(const RoomSizes& sizes) {
+  weights_ring_.reserve();
+  small_ring_.reserve();
+  ids_.bytes(sizes.ids);
+  rounded_.bytes(sizes.rounded);
+  expanded_.bytes(sizes.expanded);
+  partials_.bytes(sizes.partials);
+  head_.bytes(sizes.head);
+  head_out_.bytes(sizes.head_out);
+  picks_.bytes(sizes.picks);
+  samples_.bytes(sizes.samples);
+  experts_.bytes(sizes.experts);
+  route_.bytes(sizes.route);
+  if (tables_memory_.bytes() < sizes.tables) {
+    tables_key_.clear();
+    tables_memory_.reset();
+    tables_memory_ = Memory(*runtime_, sizes.tables);
+  }
+  frame_.reserve(sizes.frame);
+}
+
 BackendFacts CudaBackend::facts() const {
   BackendFacts facts;
   facts.name = "cuda";

@@ -8,6 +8,7 @@
 #include "kernels/backend.h"
 #include "kernels/cuda/kernels.h"
 #include "kernels/cuda/memory.h"
+#include "kernels/cuda/rooms.h"
 #include "kernels/cuda/runtime.h"
 #include "kernels/cuda/step_frame.h"
 #include "kernels/cuda/step_graphs.h"
@@ -25,6 +26,8 @@ class CudaBackend : public Backend {
   DeviceFacts device_now() { return runtime_->facts(); }
   // Whether matrices made from now on hold block types as BF16 (native mode alone).
   void set_expanded(bool yes) { expand_blocks_ = yes && !exact_; }
+  // Takes the rooms and the rings' pinned memory before they are needed.
+  void reserve(const RoomSizes& sizes);
 
   BackendFacts facts() const override;
   std::unique_ptr<Matrix> make_matrix(const MatrixSource& source) override;

@@ -18,7 +18,7 @@ struct CardNeed {
   int64_t expanded = 0;     // weights with block types as BF16
   int64_t vectors = 0;      // norms, biases, tables of positions
   int64_t activations = 0;  // of the largest step
-  int64_t scratch = 0;      // of the ops
+  RoomSizes rooms;          // of the ops
   int64_t page = 0;         // one KV page of all layers
   int64_t expanding = 0;    // scratch while block types are expanded
   bool any_blocks = false;
@@ -36,14 +36,14 @@ class CardCount : public Backend {
   std::unique_ptr<Vector> make_vector(std::span<const float> values) override;
   std::unique_ptr<KvPages> make_kv_pages(const KvShape& shape, int64_t pages) override;
   void grow_kv_pages(KvPages&, int64_t) override {}
-  void copy_pages(KvPages&, int64_t, std::span<const PageCopy>) override {}
+  void copy_pages(KvPages&, int64_t, std::span<const PageCopy>) override {}  // fewer than picks
   float* allocate(int64_t elements) override;
   void release(float* memory) override;
   void download(const float*, int64_t, float*) override {}
   void upload(const float*, int64_t, float*) override {}
   int64_t decode_rows(int64_t rows) const override { return graphs_ ? made_up(rows) : rows; }
   void embed(const Matrix&, std::span<const int32_t> ids, float, Rows) override {
-    most(lists_, static_cast<int64_t>(ids.size()) * kListBytes);
+    most(rooms_.ids, static_cast<int64_t>(ids.size()) * 4);
   }
   void add_rows(const Matrix&, std::span<const int32_t>, Rows) override {}
   void norm(Rows, const NormSpec&, Rows) override {}
@@ -100,8 +100,7 @@ class CardCount : public Backend {
   int64_t activations_now_ = 0, activations_most_ = 0;
   std::vector<std::pair<float*, int64_t>> given_;
   int64_t next_address_ = 256;
-  int64_t rounded_ = 0, expanded_ = 0, partials_ = 0, head_ = 0, head_out_ = 0, experts_ = 0,
-          route_ = 0, tables_ = 0, frame_ = 0, lists_ = 0, samples_ = 0;
+  RoomSizes rooms_;
 };
 
 }  // namespace keju::cuda

@@ -17,8 +17,18 @@ inline constexpr int64_t kLogitBytes = int64_t{64} << 20;
 // Stored weights are expanded to float32 so many bytes at a time.
 inline constexpr int64_t kExpandBytes = int64_t{64} << 20;
 
-// Lists that travel with a step (ids, rows, logits to pick): bytes for each of its rows, amply.
-inline constexpr int64_t kListBytes = 512;
+// Logits to pick for each row of the head, amply: a step's average row asks for far fewer.
+inline constexpr int64_t kPicks = 64;
+
+// Bytes of each room: what the largest step asks of it.
+struct RoomSizes {
+  int64_t ids = 0, rounded = 0, expanded = 0, partials = 0, head = 0, head_out = 0, picks = 0,
+          samples = 0, experts = 0, route = 0, tables = 0, frame = 0;
+  int64_t total() const {
+    return ids + rounded + expanded + partials + head + head_out + picks + samples + experts +
+           route + tables + frame;
+  }
+};
 
 // Of a draw: its task, and the id that comes of it.
 inline constexpr int64_t kSampleBytes = static_cast<int64_t>(sizeof(SampleTask) + sizeof(int32_t));

@@ -41,16 +41,17 @@ struct Row {
   float best;
   double inverse;
 
-  __device__ __forceinline__ Wide mass(float logit) const {
-    return sample_mass(logit, best, inverse);
+  __device__ __forceinline__ double exponent(float logit) const {
+    return sample_exponent(logit, best, inverse);
   }
-  // Of the first bins: by logit, so that order between bins is order between tokens.
-  __device__ __forceinline__ int bin(float logit) const {
-    const double below = -sample_exponent(logit, best, inverse);
-    const int at = static_cast<int>(rounded_product(below, kBins / -kSampleLowest));
-    return at < kBins ? at : kBins - 1;
-  }
+  __device__ __forceinline__ Wide mass(float logit) const { return sample_mass(exponent(logit)); }
 };
+
+// Of the first bins: by logit, so that order between bins is order between tokens.
+__device__ __forceinline__ int bin_of(double exponent) {
+  const int at = static_cast<int>(rounded_product(exponent, kBins / kSampleLowest));
+  return at < kBins ? at : kBins - 1;
+}
 
 template <typename Fold>
 __device__ __forceinline__ Wide fold_block(Wide own, const Fold& fold) {
@@ -72,10 +73,10 @@ __device__ __forceinline__ Wide max_block(Wide own) {
   return fold_block(own, [](Wide a, Wide b) { return a > b ? a : b; });
 }
 
-// token(i): the bin and the mass of token i.
+// token(i): the bin and the mass of token i. Whoever read the bins before, in find, has passed its
+// last barrier.
 template <typename Of>
 __device__ __forceinline__ void count_tokens(Bins bins, int64_t vocab, const Of& token) {
-  __syncthreads();  // the last bins' readers are done
   for (int b = static_cast<int>(threadIdx.x); b < kBins; b += kThreads) {
     bins.mass[b] = 0;
     bins.count[b] = 0;
@@ -136,9 +137,7 @@ __device__ Found find(Bins bins, Wide target) {
     at.count += bins.count[at.bin];
   }
   __syncthreads();
-  const Found result = found[0];
-  __syncthreads();  // before the next call writes
-  return result;
+  return found[0];  // the next call writes behind its own first barrier
 }
 
 // How far a range of so many values is shifted so that its parts are bins.
@@ -164,7 +163,8 @@ __device__ Place locate(const Row& row, Bins whole, Bins narrow, Wide target) {
   Wide smallest = 0;  // as its complement
   for (int64_t i = threadIdx.x; i < row.vocab; i += kThreads) {
     const float logit = row.logits[i];
-    if (row.mass(logit) == 0 || row.bin(logit) != bin.bin) continue;
+    const double x = row.exponent(logit);
+    if (!(x > kSampleLowest) || bin_of(x) != bin.bin || sample_mass(x) == 0) continue;
     const uint32_t key = key_of(logit);
     if (key > largest) largest = key;
     if (~key > smallest) smallest = ~key;
@@ -211,14 +211,16 @@ __device__ int32_t locate_id(const Row& row, Bins narrow, uint32_t key, Wide tar
   return static_cast<int32_t>(low);
 }
 
-// The best of the row, from its reduced tiles.
+// The best of the row, from its reduced tiles; every warp finds it.
 __device__ Scored best_of(const HeadTile* tiles, int64_t count) {
   Scored best{-infinity(), 0x7FFFFFFF};
-  for (int64_t i = 0; i < count; ++i) best = better(best, {tiles[i].max, tiles[i].best});
-  return best;
+  for (int64_t i = threadIdx.x % 32; i < count; i += 32) {
+    best = better(best, {tiles[i].max, tiles[i].best});
+  }
+  return warp_best(best);
 }
 
-__global__ void __launch_bounds__(kThreads) sample_kernel(
+__global__ void __launch_bounds__(kThreads, 1) sample_kernel(
     Rows logits, const HeadTile* reduced, int64_t tiles, const SampleTask* tasks, int32_t* ids) {
   KEJU_SHARED(Wide, whole_mass, kBins);
   KEJU_SHARED(unsigned, whole_count, kBins);
@@ -239,13 +241,14 @@ __global__ void __launch_bounds__(kThreads) sample_kernel(
   Wide too_small = 0;  // the largest key of a token with less than min_p asks for
   count_tokens(whole, row.vocab, [&](int64_t i) {
     const float logit = row.logits[i];
-    const Wide mass = row.mass(logit);
+    const double x = row.exponent(logit);
+    const Wide mass = sample_mass(x);
     if (mass == 0) return Token{0, 0};
     all_mass += mass;
     ++all_count;
     if (static_cast<double>(mass) < cut.least && key_of(logit) > too_small)
       too_small = key_of(logit);
-    return Token{row.bin(logit), mass};
+    return Token{bin_of(x), mass};
   });
   Wide kept = sum_block(all_mass);
   all_count = sum_block(all_count);

@@ -60,6 +60,12 @@ void StepFrame::place_draws(const GeneratedStep& step) {
   }
 }
 
+void StepFrame::reserve(int64_t bytes) {
+  if (bytes <= memory_.bytes()) return;
+  memory_.reset();
+  memory_ = Memory(runtime_, bytes);
+}
+
 // Lists, rows and items take what their shape says; the page ids stand last, so that only as many
 // travel as there are.
 void StepFrame::fill(const GeneratedStep& step, PinnedRing& ring) {
@@ -88,10 +94,7 @@ void StepFrame::fill(const GeneratedStep& step, PinnedRing& ring) {
 
   const int64_t most = frame_bytes(shape_.rows, shape_.splits, shape_.items);
   KEJU_CHECK(used <= most, "a decode step's frame");
-  if (memory_.bytes() < most) {
-    memory_.reset();
-    memory_ = Memory(runtime_, most);
-  }
+  reserve(most);
   packed_.resize(static_cast<size_t>(used));
   const auto put = [&](int64_t at, const void* from, int64_t bytes) {
     if (bytes > 0) std::memcpy(packed_.data() + at, from, static_cast<size_t>(bytes));

@@ -49,6 +49,8 @@ class StepFrame {
  public:
   explicit StepFrame(Runtime& runtime) : runtime_(runtime) {}
 
+  // Steps whose frames take so many bytes find them there.
+  void reserve(int64_t bytes);
   // The step's lists and segments must outlive the frame's use.
   void fill(const GeneratedStep& step, PinnedRing& ring);
   const StepShape& shape() const { return shape_; }

@@ -11,6 +11,13 @@ namespace {
 
 constexpr int64_t kFirstPages = 64;
 
+// Rows of the largest step. That of generations: the step that admits the last of `live` may begin
+// others beside it.
+int64_t most_rows(const Backend& backend, int64_t step_rows, int64_t live, bool generated) {
+  if (!generated) return step_rows;
+  return backend.decode_rows(live + std::min(step_rows, PlannerLimits{}.step_pages));
+}
+
 }  // namespace
 
 int64_t most_step_pages(int64_t step_rows) {
@@ -59,34 +66,45 @@ void Decoder::grow(int64_t pages) {
   for (Stage& stage : stages_) stage.model->backend().grow_kv_pages(*stage.kv, pages);
 }
 
-void Decoder::rehearse(int64_t step_rows, int64_t live, int64_t context) {
+// A step of so many texts' rows at the last position of the context, each wanted; all in page 0.
+Rows Decoder::run_last_rows(int64_t rows, int64_t context, bool generated) {
   const std::vector<int32_t> pages(static_cast<size_t>((context - 1) / kPagePositions + 1), 0);
+  const auto count = static_cast<size_t>(rows);
+  Step step;
+  step.regime = descriptor().rope_regime(context);
+  step.ids.assign(count, 0);
+  std::vector<SampleRule> rules(count);
+  for (int32_t r = 0; r < rows; ++r) {
+    step.segments.push_back({.row0 = r,
+                             .rows = 1,
+                             .pos0 = static_cast<int32_t>(context) - 1,
+                             .pages = pages.data(),
+                             .generated = generated});
+    step.needed.push_back(r);
+    rules[static_cast<size_t>(r)].row = r;
+  }
+  const Rows hidden = forward(step);
+  head(hidden, std::vector<std::vector<int32_t>>(count));
+  std::vector<int32_t> drawn(count);
+  sample(hidden, rules, drawn);
+  return hidden;
+}
+
+void Decoder::rehearse(int64_t step_rows, int64_t live, int64_t context) {
   for (const bool generated : {false, true}) {
-    // The step that admits the last of `live` generations may begin others beside it.
-    const auto rows =
-        static_cast<int32_t>(generated ? stages_.front().model->backend().decode_rows(
-                                             live + std::min(step_rows, PlannerLimits{}.step_pages))
-                                       : step_rows);
-    Step step;
-    step.regime = descriptor().rope_regime(context);
-    step.ids.assign(static_cast<size_t>(rows), 0);
-    for (int32_t r = 0; r < rows; ++r) {
-      step.segments.push_back({.row0 = r,
-                               .rows = 1,
-                               .pos0 = static_cast<int32_t>(context) - 1,
-                               .pages = pages.data(),
-                               .generated = generated});
-      step.needed.push_back(r);
-    }
-    Rows hidden = forward(step);
-    head(hidden, std::vector<std::vector<int32_t>>(static_cast<size_t>(rows)));
-    std::vector<SampleRule> rules(static_cast<size_t>(rows));
-    for (int32_t r = 0; r < rows; ++r) rules[static_cast<size_t>(r)].row = r;
-    std::vector<int32_t> drawn(rules.size());
-    sample(hidden, rules, drawn);
+    const Backend& backend = stages_.front().model->backend();
+    Rows hidden = run_last_rows(most_rows(backend, step_rows, live, generated), context, generated);
     hidden.count = 1;
     logits(hidden, nullptr);
   }
+}
+
+void Decoder::reserve(int64_t step_rows, int64_t live, int64_t context) {
+  const Backend& backend = stages_.front().model->backend();
+  const int64_t most = std::max(most_rows(backend, step_rows, live, false),
+                                most_rows(backend, step_rows, live, true));
+  for (Stage& stage : stages_) stage.model->reserve(most);
+  for (const bool generated : {false, true}) run_last_rows(1, context, generated);
 }
 
 Rows Decoder::forward(const Step& step) {

@@ -141,6 +141,11 @@ class Local : public LocalModel {
       copies_.push_back(std::make_unique<Decoder>(parts_.checkpoint,
                                                   std::span<Backend* const>(all).subspan(i, stages),
                                                   parts_.options.kv_pages));
+      // Where memory is planned, it is taken before the first text.
+      if (parts_.options.kv_pages > 0) {
+        copies_.back()->reserve(
+            parts_.options.step_rows, parts_.options.live_sequences, context_length_);
+      }
     }
   }
   int64_t resident_bytes() const {

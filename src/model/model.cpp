@@ -316,6 +316,8 @@ void Model::begin(const Step& step, Rows h) {
   if (embedding_norm_.present) ops::norm(backend_, h, embedding_norm_.spec, h);
 }
 
+void Model::reserve(int64_t rows) { buffers_->least_rows = rows; }
+
 Rows Model::forward(const Step& step, KvPages& kv, std::span<const float> arriving) {
   const Rows h = buffers_->hidden.rows(static_cast<int64_t>(step.ids.size()), descriptor_.width);
   take_in(step, arriving, h);

@@ -78,6 +78,9 @@ class Model {
   // experts on the way.
   bool repeats_steps() const { return repeats_steps_; }
 
+  // Steps of up to so many rows, from the first on, find their memory there.
+  void reserve(int64_t rows);
+
   // Of rows that forward or decode returned, on a model with the last layer.
   std::vector<HeadRow> head(Rows hidden, std::span<const std::vector<int32_t>> wanted, int top = 0);
   void sample(Rows hidden, std::span<const SampleRule> rules, std::span<int32_t> ids);
