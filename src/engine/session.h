@@ -10,7 +10,6 @@
 #include <unordered_map>
 #include <vector>
 
-#include "base/thread_pool.h"
 #include "engine/decoder.h"
 #include "engine/encode.h"
 #include "engine/local_model.h"
@@ -127,7 +126,6 @@ class LocalSession : public Session {
   int64_t window_added_ = 0;  // tokens that the request being admitted brought
   std::deque<Waiting> waiting_;
   bool source_dry_ = false;
-  std::unique_ptr<ThreadPool> encoding_threads_;  // from the first pull on
 
   std::deque<std::unique_ptr<Regime>> regimes_;
   std::unique_ptr<Regime> current_;
