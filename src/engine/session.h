@@ -35,8 +35,10 @@ class LocalSession : public Session {
   std::optional<Response> next() override;
   SessionStats stats() const override;
 
-  // Takes in the whole source without computing; stats() then holds the plan's tokens.
-  void plan_all();
+  // Takes in the whole source without computing and returns the plan: its tokens, and about how
+  // many bytes of keys and values will be live at once (exact where nothing generates; else with
+  // the longest generations running together to their caps).
+  SessionStats plan_all();
 
  private:
   // A request on its way: what is still missing, and what is known.
@@ -90,7 +92,7 @@ class LocalSession : public Session {
   void admit_generate(const GenerateRequest& generate, int64_t job);
   void check_sequence(const Sequence& sequence) const;
   void add_sequence(int64_t regime_key, Sequence sequence, SequenceInfo info);
-  bool start_regime();
+  bool start_regime(PagePool& pool);
   void refuse(int64_t job, const std::string& why);
 
   bool room_for_prompts() const;

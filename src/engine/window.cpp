@@ -57,14 +57,6 @@ void LocalSession::encode(Waiting& waiting) const {
   }
 }
 
-void LocalSession::plan_all() {
-  while (fill_window()) {
-    while (start_regime()) stats_.tokens_done = stats_.tokens_planned;
-    jobs_.clear();
-    ready_.clear();
-  }
-}
-
 int64_t LocalSession::admit(Waiting waiting) {
   const int64_t id = next_job_++;
   Job& job = jobs_[id];
