@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -215,12 +217,45 @@ struct HeadRow {
   std::vector<std::pair<int32_t, float>> top;  // descending logit, ties by lower id
 };
 
+// How the token after a row is chosen.
+struct SampleRule {
+  int32_t row = 0;         // of the rows given
+  double temperature = 0;  // 0: the best token, the lowest id among equals, whatever stands below
+  int64_t top_k = 0;       // 0: all
+  double top_p = 1;
+  double min_p = 0;
+  double draw = 0;  // in [0, 1)
+};
+
 struct BackendFacts {
   std::string name;          // "cpu", "cuda"
   std::string device;        // the processor's or card's own name
   std::string isa;           // "plain", "avx2", "avx512", …
   std::string numeric_mode;  // part of a run's identity: equal text means equal bits
   int threads = 1;
+  // "on", "off": whether decode() repeats whole steps; "" where there is no such.
+  std::string graphs;
+};
+
+// A step of generated rows, one for each text that goes on by a token, as Backend::decode wants it.
+// Steps of one owner, kv and variant ask for the same ops with the same arguments, but for what
+// stands in the lists and segments, for the number of rows, and for memory given back in between.
+struct GeneratedStep {
+  const void* owner = nullptr;
+  const KvPages* kv = nullptr;
+  int64_t variant = 0;
+  int64_t rows = 0;           // of activations: decode_rows(segments); those past the segments' are
+                              // computed like any, mean nothing and touch no page
+  int64_t heads_per_key = 1;  // H / K
+  std::span<const Segment> segments;  // of one row each, generated
+  // All that the ops read from the host besides, each of `rows` elements or empty: token ids, their
+  // positions, rows to gather.
+  std::array<std::span<const int32_t>, 3> lists{};
+  // For ops that end with sample(): its rules, one a row, with row i's at i; where the chosen
+  // tokens come to; and V. Otherwise empty.
+  std::span<const SampleRule> rules;
+  std::span<int32_t> drawn;
+  int64_t vocabulary = 0;
 };
 
 class Backend {
@@ -242,6 +277,17 @@ class Backend {
   virtual void release(float* memory) = 0;
   virtual void download(const float* device, int64_t elements, float* host) = 0;
   virtual void upload(const float* host, int64_t elements, float* device) = 0;
+
+  // -- steps that repeat ------------------------------------------------------------------------
+  // Rows of activations that a step of `rows` generated ones is made up to.
+  virtual int64_t decode_rows(int64_t rows) const { return rows; }
+
+  // Runs `ops`, which asks for all ops of the step, and waits for what step.drawn is to hold. Where
+  // an earlier step of the kind is at hand, its work may be done again on this step's lists,
+  // segments and rules instead, without a call of `ops`. Nothing in `ops` waits for the device or
+  // brings it anything but those: no head, logits, download, upload, route or copy_pages.
+  using StepOps = std::function<void()>;
+  virtual void decode(const GeneratedStep&, const StepOps& ops) { ops(); }
 
   // -- ops ------------------------------------------------------------------------------------
   // out[t] = scale · table[ids[t]].  table [V, D], out [T, D].
@@ -322,7 +368,20 @@ class Backend {
                                     const HeadSpec& spec,
                                     std::span<const std::vector<int32_t>> wanted) = 0;
 
-  // The logits themselves, [R, V] to host memory, for sampling and for --logits.
+  // ids[i] = the token that rules[i] chooses after its row; rules in ascending order of rows. Each
+  // token has an integer mass, e^((logit - best)/temperature) in units of 2^-40 (sampling.h); those
+  // of mass 0 are out. The others stand in descending order of logit, lower ids first among equals:
+  // the first top_k stay; of these, those before which less than top_p of their mass stands; of
+  // these, those before the first with less than min_p times the best one's mass; and always the
+  // first. The token in which draw · (the mass left) falls is chosen: equal logits and rules give
+  // equal ids on every backend. Of a row without a logit above -infinity it is token 0.
+  virtual void sample(Rows x,
+                      const Matrix& w,
+                      const HeadSpec& spec,
+                      std::span<const SampleRule> rules,
+                      std::span<int32_t> ids) = 0;
+
+  // The logits themselves, [R, V] to host memory, for --logits.
   virtual void logits(Rows x, const Matrix& w, const HeadSpec& spec, float* host) = 0;
 };
 

@@ -96,9 +96,11 @@ stage_fixtures() {
   to "$out/fixtures.json" python3 scripts/gpu_report.py fixtures "$keju" "$shared/fixtures/models" "$backend"
 }
 
-# The same tokens in steps of every size: the same bits.
+# The same tokens in steps of every size, the same answers with decode steps as graphs and without: the same bits.
 stage_invariance() {
-  to "$out/invariance.json" python3 scripts/gpu_report.py invariance "$keju" "$shared/fixtures/models/llama" "$backend"
+  to "$out/made-tiny" python3 scripts/make_checkpoint.py tiny "$out/tiny"
+  to "$out/invariance.json" python3 scripts/gpu_report.py invariance "$keju" "$shared/fixtures/models/llama" "$backend" \
+    "$out/tiny"
 }
 
 # The op tests again under compute-sanitizer: memory, then races in shared memory.
@@ -125,15 +127,24 @@ stage_checkpoint() {
   done
 }
 
+# bench NAME MODEL OPTIONS…
+bench() {
+  local name=$1 model=$2
+  shift 2
+  to "$out/bench-$name.json" "$keju" bench --backend "$backend" --mode native --model "$out/$model" --step-rows 8192 \
+    --context 2048 --json "$@"
+}
+
+# Decode steps are graphs; what that brings, one stream shows.
 stage_bench() {
   local shape model scenario
   for shape in ${shapes//,/ }; do
-    for model in "$shape offline" "$shape single" "$shape.gguf offline" "$shape.gguf single"; do
-      scenario=${model#* }
-      model=${model% *}
-      to "$out/bench-$model-$scenario.json" "$keju" bench --backend "$backend" --mode native --model "$out/$model" \
-        --scenario "$scenario" --step-rows 8192 --context 2048 --json
+    for model in "$shape" "$shape.gguf"; do
+      for scenario in offline single; do
+        bench "$model-$scenario" "$model" --graphs on --scenario "$scenario"
+      done
     done
+    bench "$shape-single-without-graphs" "$shape" --graphs off --scenario single
   done
 }
 

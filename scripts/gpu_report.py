@@ -2,7 +2,7 @@
 """What scripts/gpu_check.sh computes: comparisons with fixtures, invariance, and the report over all stages.
 
   gpu_report.py fixtures KEJU FIXTURES_DIR [BACKEND]
-  gpu_report.py invariance KEJU FIXTURE_DIR [BACKEND]
+  gpu_report.py invariance KEJU FIXTURE_DIR BACKEND WRITER_DIR
   gpu_report.py report DIR
   gpu_report.py markdown REPORT.json
   gpu_report.py name REPORT.json
@@ -12,6 +12,7 @@ import json
 import pathlib
 import subprocess
 import sys
+import tempfile
 
 
 def logprobs(keju: str, model: pathlib.Path, rows: list, backend: str, *options: str) -> list:
@@ -46,7 +47,33 @@ def check_fixtures(keju: str, folder: str, backend: str) -> dict:
             "ok": bool(worst) and not failed}
 
 
-def check_invariance(keju: str, model: str, backend: str) -> dict:
+def digest(keju: str, model: str, backend: str, *options: str) -> str:
+    """Of a short run in which the model writes."""
+    with tempfile.TemporaryDirectory() as out:
+        done = subprocess.run([keju, "run", "--json", "--backend", backend, "--model", model, "--suite", "keju-generate",
+                               "--limit", "4", "--out", out + "/run", *options], capture_output=True, text=True,
+                              check=False)
+    answer = json.loads(done.stdout.splitlines()[-1]) if done.stdout.strip() else {}
+    if not answer.get("complete"):
+        raise SystemExit(f"{model}: keju run: exit {done.returncode}: {done.stderr.strip()}")
+    return answer["digest"]
+
+
+GRAPH_RUNS = [(live, graphs) for live in (1, 3, 16) for graphs in ("on", "off")]
+
+
+def check_graphs(keju: str, model: str, backend: str) -> list:
+    """What writes other answers than one generation at a time without graphs."""
+    failed = []
+    for mode in ("exact", "native"):
+        truth = digest(keju, model, backend, "--mode", mode, "--live", "1", "--graphs", "off")
+        for live, graphs in GRAPH_RUNS:
+            if digest(keju, model, backend, "--mode", mode, "--live", str(live), "--graphs", graphs) != truth:
+                failed.append(f"{mode} with --live {live} --graphs {graphs}")
+    return failed
+
+
+def check_invariance(keju: str, model: str, backend: str, writer: str) -> dict:
     ids = json.loads((pathlib.Path(model) / "expected.json").read_text(encoding="utf-8"))["cases"][0]["ids"]
     rows = [(ids * 40)[:n] for n in (1, 2, 63, 64, 65, 200)]
     truth, failed, tried = None, [], list(range(1, 261, 7)) + [512]
@@ -57,7 +84,10 @@ def check_invariance(keju: str, model: str, backend: str) -> dict:
             truth = truth or answers
             if answers != truth:
                 failed.append(f"{mode} with --step-rows {step_rows}")
-    return {"stage": "invariance", "step_rows": tried, "failed": failed, "ok": not failed}
+    failed += check_graphs(keju, writer, backend)
+    return {"stage": "invariance", "step_rows": tried,
+            "writing": [f"--live {live} --graphs {graphs}" for live, graphs in GRAPH_RUNS], "failed": failed,
+            "ok": not failed}
 
 
 STAGES = ("device", "ops", "sweep", "fixtures", "invariance", "sanitizer", "peaks", "checkpoint", "bench",
@@ -140,8 +170,10 @@ def main() -> int:
     if kind == "report":
         print(json.dumps(make_report(*rest), indent=1))
         return 0  # written whatever it says
-    backend = rest[2] if len(rest) > 2 else "cuda"
-    result = (check_fixtures if kind == "fixtures" else check_invariance)(rest[0], rest[1], backend)
+    if kind == "fixtures":
+        result = check_fixtures(rest[0], rest[1], rest[2] if len(rest) > 2 else "cuda")
+    else:
+        result = check_invariance(*rest)
     print(json.dumps(result, indent=1))
     return 0 if result["ok"] else 1
 

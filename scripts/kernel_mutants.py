@@ -9,7 +9,9 @@ HEAD = "*RowOps.Head*"
 ROUTE = "*RowOps.Routing*"
 PRODUCTS = "*RowOps.*Products*"
 STORED = "*RowOps.Embedding*:*RowOps.ExactProducts*"
+SAMPLE = "*SampleOps*"
 INDEX = "Index.*:SplitItems.*"
+GRAPHS = "Graphs.*"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -113,6 +115,13 @@ MUTANTS = [
     Mutant("barrier", "head.cu", "  __syncthreads();  // the last call's readers are done\n", "", HEAD),
     Mutant("bounds", "head.cu", "begin + column >= args.logits.width", "begin + column > args.logits.width", HEAD,
            "bounds"),
+    # Sampling.
+    Mutant("barrier", "sample.cu", "  __syncthreads();\n  return found[0];", "  return found[0];", SAMPLE),
+    Mutant("barrier", "sample.cu", "  __syncthreads();  // the last call's readers are done\n", "", SAMPLE, "races"),
+    Mutant("ties", "sample.cu", "(cut.count - last.count) * last.mass", "last.mass", SAMPLE),
+    Mutant("index", "sample.cu", "low += static_cast<uint32_t>(part.bin) << shift;",
+           "low += static_cast<uint32_t>(part.bin);", SAMPLE),
+    Mutant("mask", "sample.cu", "target - (by_count ? at.count : at.before)", "target - at.before", SAMPLE),
     # Mixture of experts.
     Mutant("barrier", "moe.cu", "    if (lane == 0) scores[g] = score;\n  }\n  __syncwarp();",
            "    if (lane == 0) scores[g] = score;\n  }", ROUTE),
@@ -141,4 +150,11 @@ MUTANTS = [
     Mutant("index", "codec.cuh", "(packed[i - 4] >> 6) << 4", "(packed[i - 3] >> 6) << 4", STORED),
     Mutant("index", "codec.cuh", "static_cast<int8_t>(b[192 + g])", "static_cast<int8_t>(b[192 + g / 2])", STORED),
     Mutant("index", "codec.cuh", "word_at(b + 2) >> (group % 2 * 16)", "word_at(b + 2) >> (group % 2 * 15)", STORED),
+    # Decode steps as graphs.
+    Mutant("stale", "step_graphs.cpp",
+           "  if (memory_ != runtime_.memory_changes()) clear();\n  memory_ = runtime_.memory_changes();\n  const auto",
+           "  memory_ = runtime_.memory_changes();\n  const auto", GRAPHS),
+    Mutant("stale", "step_frame.cpp", ".variant = step.variant,", "", GRAPHS),
+    Mutant("mask", "step_frame.cpp", "{.position = -1}", "{.position = 0}", GRAPHS),
+    Mutant("mask", "qkv.cu", "  if (place.position < 0) return;  // the whole block\n", "", GRAPHS),
 ]

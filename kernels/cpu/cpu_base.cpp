@@ -22,7 +22,10 @@ float fold_lanes(const float (&lanes)[16]) {
 }
 
 CpuBase::CpuBase(int threads, BackendFacts facts)
-    : pool_(threads), facts_(std::move(facts)), worker_scratch_(static_cast<size_t>(threads)) {}
+    : pool_(threads),
+      facts_(std::move(facts)),
+      worker_scratch_(static_cast<size_t>(threads)),
+      sample_scratch_(static_cast<size_t>(threads)) {}
 
 std::unique_ptr<Vector> CpuBase::make_vector(std::span<const float> values) {
   return std::make_unique<CpuVector>(values);

@@ -11,6 +11,7 @@
 #include "base/thread_pool.h"
 #include "kernels/backend.h"
 #include "kernels/cpu/memory.h"
+#include "kernels/cpu/sample.h"
 
 namespace keju {
 
@@ -73,6 +74,11 @@ class CpuBase : public Backend {
                             const Matrix& w,
                             const HeadSpec& spec,
                             std::span<const std::vector<int32_t>> wanted) override;
+  void sample(Rows x,
+              const Matrix& w,
+              const HeadSpec& spec,
+              std::span<const SampleRule> rules,
+              std::span<int32_t> ids) override;
   void logits(Rows x, const Matrix& w, const HeadSpec& spec, float* host) override;
 
  protected:
@@ -82,6 +88,9 @@ class CpuBase : public Backend {
   // Called from the pool's threads.
   virtual void head_tile(Rows x, const Matrix& w, const HeadSpec& spec, const LogitTile& tile) = 0;
   virtual TileSum tile_sum(const float* logits, int64_t count) = 0;
+  // out[i] = sample_mass of logit i.
+  virtual void masses(
+      const float* logits, int64_t count, float best, double inverse, uint64_t* out);
   // row += alpha · from, fused.
   virtual void add_row(float* row, const float* from, float alpha, int64_t n) = 0;
 
@@ -108,7 +117,11 @@ class CpuBase : public Backend {
   ThreadPool pool_;
   BackendFacts facts_;
   std::vector<Scratch> worker_scratch_;
+  void sample_tiles(Rows x, const Matrix& w, const HeadSpec& spec, int64_t row0, int64_t rows);
+
   Scratch head_scratch_;
+  SampleStep sample_step_;
+  std::vector<SampleScratch> sample_scratch_;  // one per worker
   Scratch expert_scratch_;
   std::vector<int32_t> expert_rows_;
   std::vector<int32_t> expert_places_;

@@ -223,4 +223,9 @@ TileSum LanesBackend::tile_sum(const float* logits, int64_t count) {
   return result;
 }
 
+void LanesBackend::masses(
+    const float* logits, int64_t count, float best, double inverse, uint64_t* out) {
+  kernels_.masses(logits, count, best, inverse, out);
+}
+
 }  // namespace keju

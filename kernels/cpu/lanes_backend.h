@@ -67,6 +67,8 @@ class LanesBackend : public CpuBase {
   void prepare_head(Rows x, const Matrix& w) override;
   void head_tile(Rows x, const Matrix& w, const HeadSpec& spec, const LogitTile& tile) override;
   TileSum tile_sum(const float* logits, int64_t count) override;
+  void masses(
+      const float* logits, int64_t count, float best, double inverse, uint64_t* out) override;
   void add_row(float* row, const float* from, float alpha, int64_t n) override;
   // `extra_bytes` stay free at the end of each panel.
   std::unique_ptr<PackedMatrix> pack_matrix(const MatrixSource& source, int64_t extra_bytes);

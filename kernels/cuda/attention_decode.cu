@@ -47,7 +47,7 @@ packed_rows(const SplitItem* item, const RowPlace* places, int y, int group, int
   return {item, places, kv_head * group + first, left < kPacked ? left : kPacked};
 }
 
-// Whether any of the item's rows sees any of its split through the window.
+// Whether any of the item's rows sees any of its split through the window: no, if it has no rows.
 __device__ __forceinline__ bool any_sees(const SplitItem& item,
                                          const RowPlace* places,
                                          int64_t window) {
@@ -185,6 +185,7 @@ __global__ void merge_kernel(AttentionArgs args,
   const int64_t index = item / args.q.heads;
   const int64_t head = item % args.q.heads;
   const RowPlace place = places[index];
+  if (place.position < 0) return;
   const int v_size = args.kv.at.v_size;
   const SplitRange range = splits_of(place.position, args.window);
   for (int e = static_cast<int>(threadIdx.x % 32); e < v_size; e += 32) {

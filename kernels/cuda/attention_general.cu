@@ -40,6 +40,7 @@ __global__ void __launch_bounds__(kThreads, kBlocks)
   if (item >= count * args.q.heads) return;  // a whole warp; nothing below waits for the block
   float* const own = weights + threadIdx.x / 32 * kPage;
   const RowPlace place = rows[item / args.q.heads];
+  if (place.position < 0) return;
   const int64_t head = item % args.q.heads;
   const int64_t kv_head = head / (args.q.heads / args.kv.at.kv_heads);
   const int64_t v_size = args.kv.at.v_size;

@@ -25,12 +25,15 @@ NormArgs norm_args(const NormSpec& spec) {
 
 }  // namespace
 
-CudaBackend::CudaBackend(std::unique_ptr<Runtime> runtime, bool exact)
+CudaBackend::CudaBackend(std::unique_ptr<Runtime> runtime, bool exact, bool graphs)
     : runtime_(std::move(runtime)),
       exact_(exact),
+      graphs_on_(graphs),
       device_(runtime_->facts()),
       weights_ring_(*runtime_, Stream::kCopy, kWeightSlot),
       small_ring_(*runtime_, Stream::kCompute, kSmallSlot),
+      frame_(*runtime_),
+      graphs_(*runtime_),
       ids_(*runtime_),
       rounded_(*runtime_),
       expanded_(*runtime_),
@@ -39,6 +42,7 @@ CudaBackend::CudaBackend(std::unique_ptr<Runtime> runtime, bool exact)
       head_(*runtime_),
       head_out_(*runtime_),
       picks_(*runtime_),
+      samples_(*runtime_),
       experts_(*runtime_),
       route_(*runtime_) {
   if (device_.major < 8) {
@@ -52,6 +56,27 @@ CudaBackend::CudaBackend(std::unique_ptr<Runtime> runtime, bool exact)
 
 CudaBackend::~CudaBackend() = default;
 
+void CudaBackend::reserve(const RoomSizes& sizes) {
+  weights_ring_.reserve();
+  small_ring_.reserve();
+  ids_.bytes(sizes.ids);
+  rounded_.bytes(sizes.rounded);
+  expanded_.bytes(sizes.expanded);
+  partials_.bytes(sizes.partials);
+  head_.bytes(sizes.head);
+  head_out_.bytes(sizes.head_out);
+  picks_.bytes(sizes.picks);
+  samples_.bytes(sizes.samples);
+  experts_.bytes(sizes.experts);
+  route_.bytes(sizes.route);
+  if (tables_memory_.bytes() < sizes.tables) {
+    tables_key_.clear();
+    tables_memory_.reset();
+    tables_memory_ = Memory(*runtime_, sizes.tables);
+  }
+  frame_.reserve(sizes.frame);
+}
+
 BackendFacts CudaBackend::facts() const {
   BackendFacts facts;
   facts.name = "cuda";
@@ -61,6 +86,7 @@ BackendFacts CudaBackend::facts() const {
                                    : expand_blocks_ ? "cuda-native-expanded-r1-"
                                                     : "cuda-native-r1-") +
                        facts.isa;
+  facts.graphs = graphs_on_ ? "on" : "off";
   return facts;
 }
 
@@ -138,19 +164,41 @@ void CudaBackend::upload(const float* host, int64_t elements, float* device) {
   small_ring_.flush();
 }
 
+// -- steps that repeat ----------------------------------------------------------------------------
+
+void CudaBackend::decode(const GeneratedStep& step, const StepOps& ops) {
+  if (!graphs_on_) return ops();
+  KEJU_CHECK(!in_step_, "a decode step inside a decode step");
+  frame_.fill(step, small_ring_);
+  struct InStep {
+    explicit InStep(bool& flag) : in(flag) { in = true; }
+    ~InStep() { in = false; }
+    InStep(const InStep&) = delete;
+    InStep& operator=(const InStep&) = delete;
+    bool& in;
+  } const in_step(in_step_);
+  graphs_.run(frame_.shape(), ops);
+  const auto drawn = static_cast<int64_t>(std::min(step.drawn.size(), step.segments.size()));
+  if (drawn > 0) runtime_->copy_to_host(step.drawn.data(), frame_.drawn(), drawn * 4);
+}
+
+const int32_t* CudaBackend::list(std::span<const int32_t> values) {
+  return in_step_ ? frame_.list(values) : send(ids_, values);
+}
+
 // -- ops ------------------------------------------------------------------------------------------
 
 void CudaBackend::embed(const Matrix& table, std::span<const int32_t> ids, float scale, Rows out) {
   if (ids.empty()) return;
   for (const int32_t id : ids) KEJU_CHECK(id >= 0 && id < table.rows, "token id out of range");
-  cuda::embed(stream(), own(table).stored(), send(ids_, ids), scale, false, out);
+  cuda::embed(stream(), own(table).stored(), list(ids), scale, false, out);
   done("embed");
 }
 
 void CudaBackend::add_rows(const Matrix& table, std::span<const int32_t> positions, Rows x) {
   if (positions.empty()) return;
   for (const int32_t p : positions) KEJU_CHECK(p >= 0 && p < table.rows, "position out of range");
-  cuda::embed(stream(), own(table).stored(), send(ids_, positions), 1.0f, true, x);
+  cuda::embed(stream(), own(table).stored(), list(positions), 1.0f, true, x);
   done("add_rows");
 }
 
@@ -186,7 +234,7 @@ void CudaBackend::zero(Rows x) {
 
 void CudaBackend::gather(Rows x, std::span<const int32_t> rows, Rows out) {
   if (rows.empty()) return;
-  cuda::gather(stream(), x, send(ids_, rows), static_cast<int64_t>(rows.size()), out);
+  cuda::gather(stream(), x, list(rows), static_cast<int64_t>(rows.size()), out);
   done("gather");
 }
 

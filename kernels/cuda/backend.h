@@ -8,36 +8,26 @@
 #include "kernels/backend.h"
 #include "kernels/cuda/kernels.h"
 #include "kernels/cuda/memory.h"
+#include "kernels/cuda/rooms.h"
 #include "kernels/cuda/runtime.h"
+#include "kernels/cuda/step_frame.h"
+#include "kernels/cuda/step_graphs.h"
 
 namespace keju::cuda {
-
-// The rows of a step as the kernels want them, on the card. A step's layers share one.
-struct StepTables {
-  std::vector<int32_t> key;  // what it was made from
-  Memory memory;
-  const int32_t* page_ids = nullptr;
-  const RowPlace* rows = nullptr;  // all, prompt rows first
-  int64_t prompt_rows = 0;
-  int64_t generated_rows = 0;
-  const Tile* tiles = nullptr;  // of the prompt rows
-  int64_t tile_count = 0;
-  const SplitItem* items = nullptr;  // of the generated rows
-  int64_t item_count = 0;
-  int64_t splits = 0;  // of the longest generated row
-};
 
 // Every op of kernels/backend.h on a Runtime. Activations are float32; what a product takes in is
 // rounded to the weights' 16-bit type just before it.
 class CudaBackend : public Backend {
  public:
-  CudaBackend(std::unique_ptr<Runtime> runtime, bool exact);
+  CudaBackend(std::unique_ptr<Runtime> runtime, bool exact, bool graphs = true);
   ~CudaBackend() override;
 
   // Free memory as it is now.
   DeviceFacts device_now() { return runtime_->facts(); }
   // Whether matrices made from now on hold block types as BF16 (native mode alone).
   void set_expanded(bool yes) { expand_blocks_ = yes && !exact_; }
+  // Takes the rooms and the rings' pinned memory before they are needed.
+  void reserve(const RoomSizes& sizes);
 
   BackendFacts facts() const override;
   std::unique_ptr<Matrix> make_matrix(const MatrixSource& source) override;
@@ -49,6 +39,9 @@ class CudaBackend : public Backend {
   void release(float* memory) override;
   void download(const float* device, int64_t elements, float* host) override;
   void upload(const float* host, int64_t elements, float* device) override;
+
+  int64_t decode_rows(int64_t rows) const override { return graphs_on_ ? made_up(rows) : rows; }
+  void decode(const GeneratedStep& step, const StepOps& ops) override;
 
   void embed(const Matrix& table, std::span<const int32_t> ids, float scale, Rows out) override;
   void add_rows(const Matrix& table, std::span<const int32_t> positions, Rows x) override;
@@ -87,14 +80,26 @@ class CudaBackend : public Backend {
                             const Matrix& w,
                             const HeadSpec& spec,
                             std::span<const std::vector<int32_t>> wanted) override;
+  void sample(Rows x,
+              const Matrix& w,
+              const HeadSpec& spec,
+              std::span<const SampleRule> rules,
+              std::span<int32_t> ids) override;
   void logits(Rows x, const Matrix& w, const HeadSpec& spec, float* host) override;
 
  private:
+  Rows whole_logits(Rows x, const Matrix& w, const HeadSpec& spec);
   std::unique_ptr<CudaMatrix> make_expanded(const MatrixSource& source);
   void multiply(Rows x, const StoredRows& w, const float* bias, bool accumulate, Rows out);
   void multiply_plain(Rows x, const StoredRows& w, const float* bias, bool accumulate, Rows out);
   // The tables of these segments where `group` query heads share a key head.
   const StepTables& tables(std::span<const Segment> segments, int group);
+  // A host list of an op on the card: sent, or where the running decode step's frame has it.
+  const int32_t* list(std::span<const int32_t> values);
+  void queue_step_sample(Rows x,
+                         const Matrix& w,
+                         const HeadSpec& spec,
+                         std::span<const SampleRule> rules);
   template <typename T>
   T* send(Room& room, std::span<const T> values) {
     T* const to = room.of<T>(static_cast<int64_t>(values.size()));
@@ -107,13 +112,21 @@ class CudaBackend : public Backend {
 
   std::unique_ptr<Runtime> runtime_;
   bool exact_;
+  bool graphs_on_;
   DeviceFacts device_;
   DType native_ = DType::kF32;  // the 16-bit type of the weights seen so far
   bool expand_blocks_ = false;
   PinnedRing weights_ring_;
   PinnedRing small_ring_;
+  std::vector<int32_t> tables_key_;  // what they were made from
+  Memory tables_memory_;
   StepTables tables_;
-  Room ids_, rounded_, expanded_, staged_, partials_, head_, head_out_, picks_, experts_, route_;
+  bool in_step_ = false;  // ops are those of a decode step
+  StepFrame frame_;
+  StepGraphs graphs_;
+  std::vector<SampleTask> tasks_;
+  Room ids_, rounded_, expanded_, staged_, partials_, head_, head_out_, picks_, samples_, experts_,
+      route_;
 };
 
 }  // namespace keju::cuda

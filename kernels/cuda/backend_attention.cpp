@@ -81,8 +81,9 @@ int64_t padded(size_t bytes) { return static_cast<int64_t>((bytes + 15) / 16 * 1
 }  // namespace
 
 const StepTables& CudaBackend::tables(std::span<const Segment> segments, int group) {
+  if (in_step_) return frame_.tables(segments, group);
   std::vector<int32_t> key = key_of(segments, group);
-  if (key == tables_.key) return tables_;
+  if (key == tables_key_) return tables_;
   const HostTables host = make_tables(segments, group);
   const size_t id_bytes = host.page_ids.size() * sizeof(int32_t);
   const size_t row_bytes = host.rows.size() * sizeof(RowPlace);
@@ -97,15 +98,15 @@ const StepTables& CudaBackend::tables(std::span<const Segment> segments, int gro
   if (tile_bytes > 0) std::memcpy(packed.data() + tiles_at, host.tiles.data(), tile_bytes);
   if (item_bytes > 0) std::memcpy(packed.data() + items_at, host.items.data(), item_bytes);
 
-  StepTables& t = tables_;
-  t.key.clear();  // should what follows fail
-  if (t.memory.bytes() < total) {
-    t.memory.reset();
-    t.memory = Memory(*runtime_, total + total / 2);
+  tables_key_.clear();  // should what follows fail
+  if (tables_memory_.bytes() < total) {
+    tables_memory_.reset();
+    tables_memory_ = Memory(*runtime_, total + total / 2);
   }
-  small_ring_.send(t.memory.data(), packed.data(), total);
+  small_ring_.send(tables_memory_.data(), packed.data(), total);
   small_ring_.flush();
-  const std::byte* const base = t.memory.data();
+  const std::byte* const base = tables_memory_.data();
+  StepTables& t = tables_;
   t.page_ids = reinterpret_cast<const int32_t*>(base);
   t.rows = reinterpret_cast<const RowPlace*>(base + padded(id_bytes));
   t.tiles = reinterpret_cast<const Tile*>(base + tiles_at);
@@ -115,7 +116,7 @@ const StepTables& CudaBackend::tables(std::span<const Segment> segments, int gro
   t.tile_count = static_cast<int64_t>(host.tiles.size());
   t.item_count = static_cast<int64_t>(host.items.size());
   t.splits = host.splits;
-  t.key = std::move(key);
+  tables_key_ = std::move(key);
   return t;
 }
 
@@ -196,6 +197,7 @@ void CudaBackend::attention(Heads q,
 
 void CudaBackend::copy_pages(KvPages& kv, int64_t layer, std::span<const PageCopy> copies) {
   if (copies.empty()) return;
+  KEJU_CHECK(!in_step_, "copies of pages in a decode step");
   for (const PageCopy& copy : copies) {
     KEJU_CHECK(copy.from >= 0 && copy.from < kv.pages && copy.to >= 0 && copy.to < kv.pages,
                "page id out of range");

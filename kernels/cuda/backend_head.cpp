@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The vocabulary head and the mixture of experts: ops of several launches and a part on the host.
+// The vocabulary head, sampling and the mixture of experts: ops of several launches and a part on
+// the host.
 #include <algorithm>
 #include <limits>
 #include <numeric>
@@ -131,28 +132,84 @@ std::vector<HeadRow> CudaBackend::head(Rows x,
   return result;
 }
 
-void CudaBackend::logits(Rows x, const Matrix& w, const HeadSpec& spec, float* host) {
+// The finished logits of a few rows, [rows, V], and their tiles in head_out_.
+Rows CudaBackend::whole_logits(Rows x, const Matrix& w, const HeadSpec& spec) {
   const int64_t tiles = head_tiles_of(w.rows);
+  const Rows all{head_.of<float>(x.count * w.rows), x.count, w.rows, w.rows};
+  multiply(x, own(w).stored(), spec.bias != nullptr ? spec.bias->data : nullptr, false, all);
+  head_tiles(stream(),
+             {all,
+              0,
+              tiles,
+              spec.scale,
+              spec.softcap,
+              0,
+              head_out_.of<HeadTile>(x.count * tiles),
+              nullptr});
+  done("head_tiles");
+  return all;
+}
+
+void CudaBackend::logits(Rows x, const Matrix& w, const HeadSpec& spec, float* host) {
   const int64_t at_once = logit_rows(w.rows);
   for (int64_t row0 = 0; row0 < x.count; row0 += at_once) {
     const int64_t rows = std::min(at_once, x.count - row0);
-    const Rows all{head_.of<float>(rows * w.rows), rows, w.rows, w.rows};
-    multiply({x.data + row0 * x.stride, rows, x.width, x.stride},
-             own(w).stored(),
-             spec.bias != nullptr ? spec.bias->data : nullptr,
-             false,
-             all);
-    head_tiles(stream(),
-               {all,
-                0,
-                tiles,
-                spec.scale,
-                spec.softcap,
-                0,
-                head_out_.of<HeadTile>(rows * tiles),
-                nullptr});
-    done("head_tiles");
+    const Rows all = whole_logits({x.data + row0 * x.stride, rows, x.width, x.stride}, w, spec);
     download(all.data, rows * w.rows, host + row0 * w.rows);
+  }
+}
+
+void CudaBackend::sample(Rows x,
+                         const Matrix& w,
+                         const HeadSpec& spec,
+                         std::span<const SampleRule> rules,
+                         std::span<int32_t> ids) {
+  KEJU_CHECK(rules.size() == ids.size(), "an id for each rule");
+  if (in_step_) return queue_step_sample(x, w, spec, rules);
+  const int64_t at_once = logit_rows(w.rows);
+  size_t next = 0;
+  for (int64_t row0 = 0; row0 < x.count && next < rules.size(); row0 += at_once) {
+    const int64_t rows = std::min(at_once, x.count - row0);
+    const size_t first = next;
+    tasks_.clear();
+    for (; next < rules.size() && rules[next].row < row0 + rows; ++next) {
+      KEJU_CHECK(rules[next].row >= (next > 0 ? rules[next - 1].row : 0), "rules by rows");
+      tasks_.push_back({sample_cut(rules[next]), rules[next].row - row0});
+    }
+    if (first == next) continue;
+    const Rows all = whole_logits({x.data + row0 * x.stride, rows, x.width, x.stride}, w, spec);
+    const auto count = static_cast<int64_t>(tasks_.size());
+    std::byte* const room = samples_.bytes(count * kSampleBytes);
+    auto* const tasks = reinterpret_cast<SampleTask*>(room);
+    auto* const drawn = reinterpret_cast<int32_t*>(tasks + count);
+    small_ring_.send(tasks, tasks_.data(), count * static_cast<int64_t>(sizeof(SampleTask)));
+    small_ring_.flush();
+    cuda::sample(
+        stream(), all, head_out_.of<HeadTile>(0), head_tiles_of(w.rows), tasks, count, drawn);
+    done("sample");
+    runtime_->copy_to_host(ids.data() + first, drawn, count * 4);
+  }
+  KEJU_CHECK(next == rules.size(), "a rule's row");
+}
+
+// In a decode step nothing waits: the draws stand in its frame, and decode() takes their tokens.
+void CudaBackend::queue_step_sample(Rows x,
+                                    const Matrix& w,
+                                    const HeadSpec& spec,
+                                    std::span<const SampleRule> rules) {
+  const SampleTask* const tasks = frame_.tasks(rules);
+  const int64_t at_once = logit_rows(w.rows);
+  for (int64_t row0 = 0; row0 < x.count; row0 += at_once) {
+    const int64_t rows = std::min(at_once, x.count - row0);
+    const Rows all = whole_logits({x.data + row0 * x.stride, rows, x.width, x.stride}, w, spec);
+    cuda::sample(stream(),
+                 all,
+                 head_out_.of<HeadTile>(0),
+                 head_tiles_of(w.rows),
+                 tasks + row0,
+                 rows,
+                 frame_.drawn() + row0);
+    done("sample");
   }
 }
 
@@ -162,6 +219,7 @@ void CudaBackend::route(Rows logits,
                         const RouteSpec& spec,
                         std::span<int32_t> ids,
                         std::span<float> weights) {
+  KEJU_CHECK(!in_step_, "experts are routed on the host, which a decode step does not wait for");
   KEJU_CHECK(spec.chosen >= 1 && spec.chosen <= spec.experts, "chosen experts");
   if (logits.count == 0) return;
   RouteArgs args;

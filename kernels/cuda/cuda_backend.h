@@ -20,6 +20,9 @@ struct CudaOptions {
   // cores: see CudaPlan).
   // true: exact, float32 throughout, TF32 never.
   bool exact = false;
+  // Whether the launches of a decode step are captured as a graph and then repeated as one. Changes
+  // no bit.
+  bool graphs = true;
 };
 
 // Why `--backend cuda` cannot run in this build on this machine, "" if it can.

@@ -44,7 +44,8 @@ KEJU_INDEX int64_t first_visible(int64_t position, int64_t window) {
 }
 
 // One row of a step: which row of the activations, at which position, and where its path's page
-// ids start in the step's table of pages.
+// ids start in the step's table of pages. A position below 0: there is no such row, and kernels
+// that look at places leave it out.
 struct RowPlace {
   int32_t row = 0;
   int32_t position = 0;
@@ -73,7 +74,8 @@ KEJU_INDEX SplitRange splits_of(int64_t position, int64_t window) {
           static_cast<int32_t>(position / kSplit)};
 }
 // A work item of decode attention: rows that read the same pages in one split. Their query heads
-// are packed as a tile's are, so that a prefix which many rows share is read once for several.
+// are packed as a tile's are, so that a prefix which many rows share is read once for several. One
+// without rows is no work.
 inline constexpr int kItemRows = 16;
 struct SplitItem {
   int32_t split = 0;
@@ -82,6 +84,15 @@ struct SplitItem {
 };
 // Rows that fit into an item.
 KEJU_INDEX int item_rows(int group) { return group >= kItemRows ? 1 : kItemRows / group; }
+
+// What the sizes of a decode step are made up to, so that steps which differ a little are of one
+// shape: 1, 2, 4, 8, then powers of two and their means, 16, 24, 32, 48 ...
+KEJU_INDEX int64_t made_up(int64_t count) {
+  int64_t power = 1;
+  while (power < count) power *= 2;
+  const int64_t mean = power / 4 * 3;
+  return power > 16 && mean >= count ? mean : power;
+}
 
 // Partial results of decode attention: [row][head][split][v_size + 2], the two being the running
 // maximum (in powers of two) and the sum.

@@ -6,6 +6,7 @@
 #include "base/dtype.h"
 #include "kernels/backend.h"
 #include "kernels/cuda/index.h"
+#include "kernels/sampling.h"
 
 // The launches, one function per kernel. Every pointer is device memory unless it says host;
 // `stream` is Runtime::stream(). Nothing here waits. Semantics are those of the op of the same name
@@ -178,6 +179,19 @@ struct HeadArgs {
 };
 // Finishes the logits in place (scale, soft cap) and reduces each tile of 1,024.
 void head_tiles(void* stream, const HeadArgs& args);
+// ids[i] = the token that tasks[i] draws from its row. `logits`: the whole vocabulary, finished;
+// `tiles`: what head_tiles reduced them to, [rows][tiles].
+struct SampleTask {
+  SampleCut cut;
+  int64_t row = 0;
+};
+void sample(void* stream,
+            Rows logits,
+            const HeadTile* reduced,
+            int64_t tiles,
+            const SampleTask* tasks,
+            int64_t count,
+            int32_t* ids);
 // out[place] = logits[row][column] for each pick.
 struct Pick {
   int32_t row = 0;

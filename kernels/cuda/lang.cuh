@@ -72,11 +72,10 @@ template <typename... Parameters, typename... Arguments>
 void launch(const LaunchShape& shape,
             void (*kernel)(Parameters...),
             const Arguments&... arguments) {
-  const auto call = [&] { kernel(arguments...); };
-  ::keju::simt::run(
+  // Arguments by value, as a card has them: a launch that is noted down keeps its own.
+  ::keju::simt::launch(
       {shape.grid_x, shape.grid_y, shape.grid_z, shape.block, shape.shared},
-      [](const void* closure) { (*static_cast<const decltype(call)*>(closure))(); },
-      &call);
+      [kernel, ... values = static_cast<Parameters>(arguments)] { kernel(values...); });
 }
 
 }  // namespace keju::cuda

@@ -58,6 +58,13 @@ PinnedRing::~PinnedRing() {
   }
 }
 
+void PinnedRing::reserve() {
+  for (Slot& slot : slots_) {
+    if (slot.data == nullptr)
+      slot.data = static_cast<std::byte*>(runtime_.allocate_pinned(slot_bytes_));
+  }
+}
+
 void PinnedRing::send(void* device, const void* host, int64_t bytes) {
   const std::byte* from = static_cast<const std::byte*>(host);
   std::byte* to = static_cast<std::byte*>(device);

@@ -59,6 +59,8 @@ class PinnedRing {
   PinnedRing(const PinnedRing&) = delete;
   PinnedRing& operator=(const PinnedRing&) = delete;
 
+  // Takes the buffers, which otherwise come as they are needed.
+  void reserve();
   void send(void* device, const void* host, int64_t bytes);
   // Rows that lie apart on the host, side by side on the device.
   void send_rows(

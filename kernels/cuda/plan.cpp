@@ -87,8 +87,8 @@ void CardCount::release(float* memory) {
 
 void CardCount::product(int64_t rows, const Matrix& w) {
   if (w.dtype == DType::kF32) return;
-  if (exact_) return most(expanded_, expand_rows(w.rows, w.cols) * w.cols * 4);
-  most(rounded_, rows * rounded_stride(w.cols) * 2);
+  if (exact_) return most(rooms_.expanded, expand_rows(w.rows, w.cols) * w.cols * 4);
+  most(rooms_.rounded, rows * rounded_stride(w.cols) * 2);
 }
 
 void CardCount::tables(std::span<const Segment> segments) {
@@ -96,9 +96,9 @@ void CardCount::tables(std::span<const Segment> segments) {
   for (const Segment& s : segments) {
     const int64_t pages = (s.pos0 + s.rows - 1) / kPagePositions + 1;
     bytes += pages * 4 + s.rows * static_cast<int64_t>(sizeof(RowPlace) + sizeof(Tile));
-    if (s.generated) bytes += (pages / kSplitPages + 1) * static_cast<int64_t>(sizeof(Tile));
+    if (s.generated) bytes += (pages / kSplitPages + 1) * static_cast<int64_t>(sizeof(SplitItem));
   }
-  most(tables_, bytes + bytes / 2 + 64);
+  most(rooms_.tables, bytes + bytes / 2 + 64);
 }
 
 void CardCount::attention(
@@ -111,7 +111,12 @@ void CardCount::attention(
     rows += s.rows;
     splits = std::max<int64_t>(splits, (s.pos0 + s.rows - 1) / kSplit + 1);
   }
-  most(partials_, rows * q.heads * splits * (kv.shape.v_size + 2) * 4);
+  if (rows == 0) return;
+  if (graphs_) {
+    splits = made_up(splits);
+    most(rooms_.frame, frame_bytes(rows, splits, made_up(rows * splits)));
+  }
+  most(rooms_.partials, rows * q.heads * splits * (kv.shape.v_size + 2) * 4);
 }
 
 void CardCount::route(Rows logits,
@@ -122,7 +127,7 @@ void CardCount::route(Rows logits,
     ids[i] = static_cast<int32_t>(static_cast<int64_t>(i) % spec.chosen);
     weights[i] = 0;
   }
-  most(route_, logits.count * spec.chosen * 8);
+  most(rooms_.route, logits.count * spec.chosen * 8);
 }
 
 void CardCount::experts(Rows x,
@@ -133,7 +138,8 @@ void CardCount::experts(Rows x,
                         Rows out) {
   const Matrix& down = *experts.down[0];
   const auto pairs = static_cast<int64_t>(ids.size());
-  most(experts_, pairs * expert_floats(x.width, down.cols, out.width) * 4);
+  most(rooms_.experts, pairs * expert_floats(x.width, down.cols, out.width) * 4);
+  most(rooms_.ids, pairs * 4);
   // At worst every row asks for the same experts.
   product(x.count, *experts.gate_up[0]);
   product(x.count, down);
@@ -144,26 +150,34 @@ std::vector<HeadRow> CardCount::head(Rows x,
                                      const HeadSpec& spec,
                                      std::span<const std::vector<int32_t>>) {
   const int64_t rows = std::min(kHeadRows, x.count);
-  most(head_, rows * std::min(kHeadColumns, w.rows) * 4);
-  most(head_out_, rows * head_row_bytes(w.rows, std::min(spec.top, kHeadTileColumns)));
+  most(rooms_.head, rows * std::min(kHeadColumns, w.rows) * 4);
+  most(rooms_.head_out,
+       rows * (head_row_bytes(w.rows, std::min(spec.top, kHeadTileColumns)) + kPicks * 4));
+  most(rooms_.picks, rows * kPicks * static_cast<int64_t>(sizeof(Pick)));
   product(rows, w);
   return {};
 }
 
+void CardCount::sample(Rows x,
+                       const Matrix& w,
+                       const HeadSpec& spec,
+                       std::span<const SampleRule> rules,
+                       std::span<int32_t>) {
+  logits(x, w, spec, nullptr);
+  most(rooms_.samples, static_cast<int64_t>(rules.size()) * kSampleBytes);
+}
+
 void CardCount::logits(Rows x, const Matrix& w, const HeadSpec&, float*) {
   const int64_t rows = std::min(logit_rows(w.rows), x.count);
-  most(head_, rows * w.rows * 4);
-  most(head_out_, rows * head_row_bytes(w.rows, 0));
+  most(rooms_.head, rows * w.rows * 4);
+  most(rooms_.head_out, rows * head_row_bytes(w.rows, 0));
   product(rows, w);
 }
 
 CardNeed CardCount::need() const {
   CardNeed need = weights_;
   need.activations = activations_most_;
-  // A room that grows may hold half as much again as was asked for last.
-  need.scratch =
-      rounded_ + expanded_ + partials_ + head_ + head_out_ + experts_ + route_ + tables_ + lists_;
-  need.scratch += need.scratch / 2;
+  need.rooms = rooms_;
   return need;
 }
 
@@ -180,7 +194,7 @@ Fit fit(const CardNeed& need, const DeviceFacts& card, bool expand) {
   fit.free = card.free_bytes - card.free_bytes / kMarginPart;
   // While a table of positions grows, the old one still stands beside the new one.
   fit.fixed = (expand ? need.expanded : need.stored) + need.vectors + need.vectors / 2 +
-              need.activations + need.scratch;
+              need.activations + need.rooms.total();
   if (expand) fit.fixed += need.expanding;
   fit.pages = (fit.free - fit.fixed) / std::max<int64_t>(need.page, 1);
   return fit;
@@ -193,7 +207,7 @@ Fit fit(const CardNeed& need, const DeviceFacts& card, bool expand) {
 namespace keju {
 
 std::unique_ptr<Backend> make_cuda_count(const CudaOptions& options) {
-  return std::make_unique<cuda::CardCount>(options.exact);
+  return std::make_unique<cuda::CardCount>(options.exact, options.graphs);
 }
 
 CudaPlan plan_cuda(std::span<const CudaShare> shares, const CudaWish& wish) {
@@ -228,7 +242,7 @@ CudaPlan plan_cuda(std::span<const CudaShare> shares, const CudaWish& wish) {
         !need.any_blocks ? ""
         : plan.expanded  ? " (blocks expanded to BF16)"
                          : " (blocks as stored)",
-        mib(need.vectors + need.activations + need.scratch),
+        mib(need.vectors + need.activations + need.rooms.total()),
         mib(std::max<int64_t>(plan.pages, 0) * need.page),
         std::max<int64_t>(plan.pages, 0) * kPagePositions));
     if (own.pages >= wish.least_pages) continue;
@@ -247,6 +261,9 @@ CudaPlan plan_cuda(std::span<const CudaShare> shares, const CudaWish& wish) {
   }
   for (const CudaShare& share : shares)
     static_cast<CudaBackend&>(*share.card).set_expanded(plan.expanded);
+  // What fits now is taken now: nothing is left to fail for memory midway.
+  for (size_t i = 0; i < shares.size(); ++i)
+    static_cast<CudaBackend&>(*shares[i].card).reserve(needs[i].rooms);
   return plan;
 }
 

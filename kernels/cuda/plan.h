@@ -18,7 +18,7 @@ struct CardNeed {
   int64_t expanded = 0;     // weights with block types as BF16
   int64_t vectors = 0;      // norms, biases, tables of positions
   int64_t activations = 0;  // of the largest step
-  int64_t scratch = 0;      // of the ops
+  RoomSizes rooms;          // of the ops
   int64_t page = 0;         // one KV page of all layers
   int64_t expanding = 0;    // scratch while block types are expanded
   bool any_blocks = false;
@@ -28,7 +28,7 @@ struct CardNeed {
 // learns what they would take on a card. Memory that it hands out must not be touched.
 class CardCount : public Backend {
  public:
-  explicit CardCount(bool exact) : exact_(exact) {}
+  CardCount(bool exact, bool graphs) : exact_(exact), graphs_(graphs) {}
   CardNeed need() const;
 
   BackendFacts facts() const override;
@@ -36,13 +36,14 @@ class CardCount : public Backend {
   std::unique_ptr<Vector> make_vector(std::span<const float> values) override;
   std::unique_ptr<KvPages> make_kv_pages(const KvShape& shape, int64_t pages) override;
   void grow_kv_pages(KvPages&, int64_t) override {}
-  void copy_pages(KvPages&, int64_t, std::span<const PageCopy>) override {}
+  void copy_pages(KvPages&, int64_t, std::span<const PageCopy>) override {}  // fewer than picks
   float* allocate(int64_t elements) override;
   void release(float* memory) override;
   void download(const float*, int64_t, float*) override {}
   void upload(const float*, int64_t, float*) override {}
+  int64_t decode_rows(int64_t rows) const override { return graphs_ ? made_up(rows) : rows; }
   void embed(const Matrix&, std::span<const int32_t> ids, float, Rows) override {
-    most(lists_, static_cast<int64_t>(ids.size()) * kListBytes);
+    most(rooms_.ids, static_cast<int64_t>(ids.size()) * 4);
   }
   void add_rows(const Matrix&, std::span<const int32_t>, Rows) override {}
   void norm(Rows, const NormSpec&, Rows) override {}
@@ -79,6 +80,11 @@ class CardCount : public Backend {
                             const Matrix& w,
                             const HeadSpec& spec,
                             std::span<const std::vector<int32_t>>) override;
+  void sample(Rows x,
+              const Matrix& w,
+              const HeadSpec&,
+              std::span<const SampleRule> rules,
+              std::span<int32_t>) override;
   void logits(Rows x, const Matrix& w, const HeadSpec&, float*) override;
 
  private:
@@ -88,13 +94,13 @@ class CardCount : public Backend {
   void tables(std::span<const Segment> segments);
 
   bool exact_;
+  bool graphs_;
   bool any_16_bit_ = false;  // keys and values are of the weights' 16-bit type, else float32
   CardNeed weights_;
   int64_t activations_now_ = 0, activations_most_ = 0;
   std::vector<std::pair<float*, int64_t>> given_;
   int64_t next_address_ = 256;
-  int64_t rounded_ = 0, expanded_ = 0, partials_ = 0, head_ = 0, head_out_ = 0, experts_ = 0,
-          route_ = 0, tables_ = 0, lists_ = 0;
+  RoomSizes rooms_;
 };
 
 }  // namespace keju::cuda

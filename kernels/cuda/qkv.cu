@@ -118,6 +118,7 @@ template <typename T>
 __global__ void __launch_bounds__(kThreads) qkv_kernel(QkvArgs args, PageView to) {
   KEJU_DYNAMIC_SHARED(float, heads);
   const RowPlace place = args.rows[blockIdx.x];
+  if (place.position < 0) return;  // the whole block
   const int64_t t = place.row;
   const int64_t position = place.position;
 

@@ -7,8 +7,8 @@
 
 #include "base/dtype.h"
 
-// The one seam between keju's CUDA code and NVIDIA's: memory, streams, events and cuBLASLt. The
-// card's implementation is runtime_cuda.cpp; the tests' one runs the kernels on the CPU, keeps
+// The one seam between keju's CUDA code and NVIDIA's: memory, streams, events, graphs and cuBLASLt.
+// The card's implementation is runtime_cuda.cpp; the tests' one runs the kernels on the CPU, keeps
 // copies back as long as the order of streams allows, and fails on demand.
 //
 // One thread calls a runtime at a time. Errors: Error(kDevice), with numbers where there are any.
@@ -25,6 +25,7 @@ struct DeviceFacts {
 
 enum class Stream { kCompute, kCopy };
 using Event = int;
+using Graph = int;
 
 // out[m, n] = x[m, k] · w[n, k]ᵀ, plus bias[n] if there is one, plus out if `accumulate`. Inputs
 // are of `type` (F32, BF16 or F16), row-major; sums, bias and out are float32. Each output is one
@@ -47,8 +48,17 @@ class Runtime {
   virtual DeviceFacts facts() = 0;
 
   // Device memory, aligned to 256 bytes, uninitialised.
-  virtual void* allocate(int64_t bytes) = 0;
-  virtual void release(void* memory) noexcept = 0;
+  void* allocate(int64_t bytes) {
+    ++memory_changes_;
+    return take_memory(bytes);
+  }
+  void release(void* memory) noexcept {
+    ++memory_changes_;
+    give_memory(memory);
+  }
+  // How often device memory has been taken or given back. As long as this stands still, pointers
+  // that a graph holds are good.
+  int64_t memory_changes() const { return memory_changes_; }
   // Host memory that copies can be taken from while the caller goes on.
   virtual void* allocate_pinned(int64_t bytes) = 0;
   virtual void release_pinned(void* memory) noexcept = 0;
@@ -69,6 +79,22 @@ class Runtime {
   // After a launch: what went wrong with it or with any before it.
   virtual void check(const char* kernel) = 0;
   virtual void gemm(const GemmCall& call) = 0;  // queued on kCompute
+
+  // From begin_capture on, launches and products are not done but noted down with their arguments;
+  // end_capture makes a graph of them, abandon_capture forgets them. In between nothing else may be
+  // asked for but stream() and check().
+  virtual void begin_capture() = 0;
+  virtual Graph end_capture() = 0;
+  virtual void abandon_capture() noexcept = 0;
+  virtual void replay(Graph graph) = 0;  // queued on kCompute
+  virtual void drop_graph(Graph graph) noexcept = 0;
+
+ protected:
+  virtual void* take_memory(int64_t bytes) = 0;
+  virtual void give_memory(void* memory) noexcept = 0;
+
+ private:
+  int64_t memory_changes_ = 0;
 };
 
 // Why this machine has no card that keju can use, "" if it has one. Looks once.

@@ -45,6 +45,7 @@ class CardRuntime : public Runtime {
     blas_ = std::make_unique<Blas>();
   }
   ~CardRuntime() override {
+    for (const auto& [id, graph] : graphs_) cudaGraphExecDestroy(graph);
     for (const auto& [id, event] : events_) cudaEventDestroy(event);
     blas_.reset();
     cudaStreamDestroy(copy_);
@@ -70,27 +71,6 @@ class CardRuntime : public Runtime {
                      ", cublasLt " + blas_->version();
     return facts;
   }
-
-  void* allocate(int64_t bytes) override {
-    make_current(device_);
-    void* memory = nullptr;
-    const cudaError_t error = cudaMalloc(&memory, static_cast<size_t>(bytes));
-    if (error == cudaErrorMemoryAllocation) {
-      cudaGetLastError();
-      const DeviceFacts now = facts();
-      throw fail(Code::kDevice,
-                 "cuda: memory of {}: found {} MiB free of {}, need {} MiB in one piece. Hint: "
-                 "fewer --step-rows or a "
-                 "smaller --context need less",
-                 now.name,
-                 now.free_bytes >> 20,
-                 now.total_bytes >> 20,
-                 (bytes + (int64_t{1} << 20) - 1) >> 20);
-    }
-    need(error, "memory");
-    return memory;
-  }
-  void release(void* memory) noexcept override { cudaFree(memory); }
 
   void* allocate_pinned(int64_t bytes) override {
     make_current(device_);
@@ -151,6 +131,60 @@ class CardRuntime : public Runtime {
     blas_->gemm(call, compute_);
   }
 
+  void begin_capture() override {
+    make_current(device_);
+    need(cudaStreamBeginCapture(compute_, cudaStreamCaptureModeThreadLocal), "capture");
+  }
+  Graph end_capture() override {
+    make_current(device_);
+    cudaGraph_t captured = nullptr;
+    need(cudaStreamEndCapture(compute_, &captured), "capture");
+    cudaGraphExec_t graph = nullptr;
+    const cudaError_t error = cudaGraphInstantiate(&graph, captured, 0);
+    cudaGraphDestroy(captured);
+    need(error, "instantiate");
+    graphs_[next_graph_] = graph;
+    return next_graph_++;
+  }
+  void abandon_capture() noexcept override {
+    cudaGraph_t captured = nullptr;
+    cudaStreamEndCapture(compute_, &captured);
+    if (captured != nullptr) cudaGraphDestroy(captured);
+    cudaGetLastError();
+  }
+  void replay(Graph graph) override {
+    make_current(device_);
+    need(cudaGraphLaunch(graphs_.at(graph), compute_), "replay");
+  }
+  void drop_graph(Graph graph) noexcept override {
+    const auto it = graphs_.find(graph);
+    if (it == graphs_.end()) return;
+    cudaGraphExecDestroy(it->second);  // one that runs is freed when it has ended
+    graphs_.erase(it);
+  }
+
+ protected:
+  void* take_memory(int64_t bytes) override {
+    make_current(device_);
+    void* memory = nullptr;
+    const cudaError_t error = cudaMalloc(&memory, static_cast<size_t>(bytes));
+    if (error == cudaErrorMemoryAllocation) {
+      cudaGetLastError();
+      const DeviceFacts now = facts();
+      throw fail(Code::kDevice,
+                 "cuda: memory of {}: found {} MiB free of {}, need {} MiB in one piece. Hint: "
+                 "fewer --step-rows or a "
+                 "smaller --context need less",
+                 now.name,
+                 now.free_bytes >> 20,
+                 now.total_bytes >> 20,
+                 (bytes + (int64_t{1} << 20) - 1) >> 20);
+    }
+    need(error, "memory");
+    return memory;
+  }
+  void give_memory(void* memory) noexcept override { cudaFree(memory); }
+
  private:
   cudaStream_t of(Stream stream) const { return stream == Stream::kCompute ? compute_ : copy_; }
 
@@ -161,6 +195,8 @@ class CardRuntime : public Runtime {
   std::unique_ptr<Blas> blas_;
   std::map<Event, cudaEvent_t> events_;
   Event next_event_ = 0;
+  std::map<Graph, cudaGraphExec_t> graphs_;
+  Graph next_graph_ = 0;
 };
 
 }  // namespace
@@ -202,7 +238,8 @@ std::string cuda_absence() { return cuda::card_absence(); }
 int cuda_device_count() { return cuda::card_absence().empty() ? cuda::card_count() : 0; }
 
 std::unique_ptr<Backend> make_cuda_backend(const CudaOptions& options) {
-  return std::make_unique<cuda::CudaBackend>(cuda::open_card(options.device), options.exact);
+  return std::make_unique<cuda::CudaBackend>(
+      cuda::open_card(options.device), options.exact, options.graphs);
 }
 
 }  // namespace keju

@@ -49,6 +49,10 @@ std::shared_ptr<const Tokenizer> tokenizer_of(const Checkpoint& checkpoint, Toke
   return tokenizer_from_path(checkpoint.root());
 }
 
+CudaOptions card_options(const ModelOptions& options, int device) {
+  return {.device = device, .exact = options.mode == "exact", .graphs = options.graphs == "on"};
+}
+
 std::vector<std::unique_ptr<Backend>> open_cards(const ModelOptions& options) {
   if (!options.mode.empty() && mode_of(options.mode) == NumericMode::kFast) {
     throw fail(Code::kUnsupported,
@@ -65,7 +69,7 @@ std::vector<std::unique_ptr<Backend>> open_cards(const ModelOptions& options) {
     if (device < 0 || device >= cuda_device_count())
       throw fail(
           Code::kUsage, "--devices: found {}, need 0 to {}", device, cuda_device_count() - 1);
-    cards.push_back(make_cuda_backend({.device = device, .exact = options.mode == "exact"}));
+    cards.push_back(make_cuda_backend(card_options(options, device)));
   }
   return cards;
 }
@@ -115,7 +119,7 @@ int64_t plan_cards(const ModelOptions& options,
   std::vector<std::unique_ptr<Backend>> counts;
   std::vector<Backend*> stages;
   for (size_t i = 0; i < (layers ? cards.size() : 1); ++i) {
-    counts.push_back(make_cuda_count({.exact = options.mode == "exact"}));
+    counts.push_back(make_cuda_count(card_options(options, 0)));
     stages.push_back(counts.back().get());
   }
   Decoder(checkpoint, stages).rehearse(options.step_rows, options.live, context);
@@ -161,6 +165,11 @@ void add_model_options(CLI::App& app, ModelOptions& options, Need need, const st
                  options.blocks,
                  "Block-quantised weights on a GPU: auto (as BF16 where that fits) or stored")
       ->check(CLI::IsMember({"auto", "stored"}))
+      ->capture_default_str();
+  app.add_option("--graphs",
+                 options.graphs,
+                 "Decode steps on a GPU as CUDA graphs: on or off; changes no result")
+      ->check(CLI::IsMember({"on", "off"}))
       ->capture_default_str();
   app.add_option(
       "--mode", options.mode, "exact (float32), native or fast (integer products); default exact");

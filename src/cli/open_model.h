@@ -26,6 +26,7 @@ struct ModelOptions {
   std::vector<int> devices;       // of CUDA; empty: the first
   std::string spread = "copies";  // how several share the work: copies or layers
   std::string blocks = "auto";    // block types on a card: stored, or auto
+  std::string graphs = "on";      // decode steps on a card as CUDA graphs: on or off
   std::string chat_template;      // a file, or "builtin:NAME"; "": the checkpoint's own
 };
 

@@ -11,6 +11,13 @@ namespace {
 
 constexpr int64_t kFirstPages = 64;
 
+// Rows of the largest step. That of generations: the step that admits the last of `live` may begin
+// others beside it.
+int64_t most_rows(const Backend& backend, int64_t step_rows, int64_t live, bool generated) {
+  if (!generated) return step_rows;
+  return backend.decode_rows(live + std::min(step_rows, PlannerLimits{}.step_pages));
+}
+
 }  // namespace
 
 int64_t most_step_pages(int64_t step_rows) {
@@ -62,43 +69,84 @@ void Decoder::grow(int64_t pages) {
   for (Stage& stage : stages_) stage.model->backend().grow_kv_pages(*stage.kv, pages);
 }
 
-void Decoder::rehearse(int64_t step_rows, int64_t live, int64_t context) {
+// A step of so many texts' rows at the last position of the context, each wanted; all in page 0.
+Rows Decoder::run_last_rows(int64_t rows, int64_t context, bool generated) {
   const std::vector<int32_t> pages(static_cast<size_t>((context - 1) / kPagePositions + 1), 0);
+  const auto count = static_cast<size_t>(rows);
+  Step step;
+  step.regime = descriptor().rope_regime(context);
+  step.ids.assign(count, 0);
+  std::vector<SampleRule> rules(count);
+  for (int32_t r = 0; r < rows; ++r) {
+    step.segments.push_back({.row0 = r,
+                             .rows = 1,
+                             .pos0 = static_cast<int32_t>(context) - 1,
+                             .pages = pages.data(),
+                             .generated = generated});
+    step.needed.push_back(r);
+    rules[static_cast<size_t>(r)].row = r;
+  }
+  const Rows hidden = forward(step);
+  head(hidden, std::vector<std::vector<int32_t>>(count));
+  std::vector<int32_t> drawn(count);
+  sample(hidden, rules, drawn);
+  return hidden;
+}
+
+void Decoder::rehearse(int64_t step_rows, int64_t live, int64_t context) {
   for (const bool generated : {false, true}) {
-    // The step that admits the last of `live` generations may begin others beside it.
-    const auto rows = static_cast<int32_t>(
-        generated ? live + std::min(step_rows, PlannerLimits{}.step_pages) : step_rows);
-    Step step;
-    step.regime = descriptor().rope_regime(context);
-    step.ids.assign(static_cast<size_t>(rows), 0);
-    for (int32_t r = 0; r < rows; ++r) {
-      step.segments.push_back({.row0 = r,
-                               .rows = 1,
-                               .pos0 = static_cast<int32_t>(context) - 1,
-                               .pages = pages.data(),
-                               .generated = generated});
-      step.needed.push_back(r);
-    }
-    Rows hidden = forward(step);
-    head(hidden, std::vector<std::vector<int32_t>>(static_cast<size_t>(rows)));
+    const Backend& backend = stages_.front().model->backend();
+    Rows hidden = run_last_rows(most_rows(backend, step_rows, live, generated), context, generated);
     hidden.count = 1;
     logits(hidden, nullptr);
   }
 }
 
+void Decoder::reserve(int64_t step_rows, int64_t live, int64_t context) {
+  const Backend& backend = stages_.front().model->backend();
+  const int64_t most = std::max(most_rows(backend, step_rows, live, false),
+                                most_rows(backend, step_rows, live, true));
+  for (Stage& stage : stages_) stage.model->reserve(most);
+  for (const bool generated : {false, true}) run_last_rows(1, context, generated);
+}
+
 Rows Decoder::forward(const Step& step) {
   Rows rows = stages_.front().model->forward(step, *stages_.front().kv);
   for (size_t i = 1; i < stages_.size(); ++i) {
-    const int64_t elements = rows.count * rows.stride;
-    travelling_.resize(static_cast<size_t>(elements));
-    stages_[i - 1].model->backend().download(rows.data, elements, travelling_.data());
+    travel(rows, *stages_[i - 1].model);
     rows = stages_[i].model->forward(step, *stages_[i].kv, travelling_);
   }
   return rows;
 }
 
+void Decoder::decode(const Step& step,
+                     std::span<const SampleRule> rules,
+                     std::span<int32_t> drawn) {
+  Rows rows = stages_.front().model->decode(step, *stages_.front().kv, rules, drawn);
+  for (size_t i = 1; i < stages_.size(); ++i) {
+    travel(rows, *stages_[i - 1].model);
+    rows = stages_[i].model->decode(step, *stages_[i].kv, rules, drawn, travelling_);
+  }
+}
+
+// Rows of a stage to the host, on their way to the next.
+void Decoder::travel(Rows rows, Model& from) {
+  const int64_t elements = rows.count * rows.stride;
+  travelling_.resize(static_cast<size_t>(elements));
+  from.backend().download(rows.data, elements, travelling_.data());
+}
+
+bool Decoder::repeats_steps() const {
+  return std::all_of(
+      stages_.begin(), stages_.end(), [](const Stage& s) { return s.model->repeats_steps(); });
+}
+
 std::vector<HeadRow> Decoder::head(Rows hidden, std::span<const std::vector<int32_t>> wanted) {
   return stages_.back().model->head(hidden, wanted);
+}
+
+void Decoder::sample(Rows hidden, std::span<const SampleRule> rules, std::span<int32_t> ids) {
+  stages_.back().model->sample(hidden, rules, ids);
 }
 
 void Decoder::logits(Rows hidden, float* host) { stages_.back().model->logits(hidden, host); }

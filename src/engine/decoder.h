@@ -42,9 +42,17 @@ class Decoder : public PageStore {
   // and as many generations as decode together. For backends that count what they are asked for.
   void rehearse(int64_t step_rows, int64_t live, int64_t context);
 
+  // Takes the memory of the largest steps now, so that none is left to fail for it: buffers, tables
+  // of positions, and whatever the backends take at a first step. Runs a step of one row, which
+  // writes to page 0: call it before any text.
+  void reserve(int64_t step_rows, int64_t live, int64_t context);
+
   // As Model's; the rows returned stand on the last backend.
   Rows forward(const Step& step);
+  void decode(const Step& step, std::span<const SampleRule> rules, std::span<int32_t> drawn);
+  bool repeats_steps() const;
   std::vector<HeadRow> head(Rows hidden, std::span<const std::vector<int32_t>> wanted);
+  void sample(Rows hidden, std::span<const SampleRule> rules, std::span<int32_t> ids);
   void logits(Rows hidden, float* host);  // [R, V]
 
   int64_t pages() const override { return stages_.front().kv->pages; }
@@ -57,6 +65,9 @@ class Decoder : public PageStore {
     std::unique_ptr<Model> model;
     std::unique_ptr<KvPages> kv;
   };
+  void travel(Rows rows, Model& from);
+  Rows run_last_rows(int64_t rows, int64_t context, bool generated);
+
   std::vector<Stage> stages_;
   std::vector<float> travelling_;  // rows between two stages
   int64_t most_pages_ = 0;

@@ -67,6 +67,11 @@ class Local : public LocalModel {
       facts.details["devices"] = 1 + parts_.others.size();
       facts.details["spread"] = parts_.spread == Spread::kCopies ? "copies" : "layers";
     }
+    if (!backend.graphs.empty()) {
+      facts.details["graphs"] = backend.graphs == "on" && !decoder().repeats_steps()
+                                    ? "none: experts are routed on the host"
+                                    : backend.graphs;
+    }
     if (const auto& aside = decoder().descriptor().left_aside; !aside.empty())
       facts.details["left_aside"] = aside;
     return facts;
@@ -135,6 +140,11 @@ class Local : public LocalModel {
       copies_.push_back(std::make_unique<Decoder>(parts_.checkpoint,
                                                   std::span<Backend* const>(all).subspan(i, stages),
                                                   parts_.options.kv_pages));
+      // Where memory is planned, it is taken before the first text.
+      if (parts_.options.kv_pages > 0) {
+        copies_.back()->reserve(
+            parts_.options.step_rows, parts_.options.live_sequences, context_length_);
+      }
     }
   }
   int64_t resident_bytes() const {

@@ -120,33 +120,62 @@ void LocalSession::take_results(const PlannedStep& planned, Rows hidden) {
   if (hidden.count == 0) return;
   std::vector<std::vector<int32_t>> wanted;
   wanted.reserve(planned.wanted.size());
-  for (const PlannedStep::Wanted& w : planned.wanted) wanted.push_back(w.ids);
-  const std::vector<HeadRow> rows = model_.head(hidden, wanted);
-  const double time = now();
-  size_t next_kept = 0;
-  for (size_t r = 0; r < rows.size(); ++r) {
+  bool scored = false;
+  for (const PlannedStep::Wanted& w : planned.wanted) {
+    wanted.push_back(w.ids);
+    scored = scored || !w.ids.empty();
+  }
+  std::vector<HeadRow> rows;
+  if (scored) rows = model_.head(hidden, wanted);
+  std::deque<Live> begun = begin_generations(planned, hidden);
+  for (size_t r = 0; r < planned.wanted.size(); ++r) {
     for (const Trie::NodeNeed& need : planned.wanted[r].needs) {
-      SequenceInfo& info = current_->infos[need.sequence];
       if (current_->sequences[need.sequence].needs[need.need].token >= 0) {
         take_score(need, rows[r], wanted[r]);
         continue;
       }
-      KEJU_CHECK(next_kept < kept_.size() && kept_[next_kept].first == need.sequence,
+      Live live = std::move(begun.front());
+      begun.pop_front();
+      if (!append_token(live, live.last)) live_.push_back(std::move(live));
+    }
+  }
+}
+
+// The generations whose prompts end in this step, in its order, each with its first token in
+// `last`.
+std::deque<LocalSession::Live> LocalSession::begin_generations(const PlannedStep& planned,
+                                                               Rows hidden) {
+  std::deque<Live> begun;
+  rules_.clear();
+  for (size_t r = 0; r < planned.wanted.size(); ++r) {
+    for (const Trie::NodeNeed& need : planned.wanted[r].needs) {
+      if (current_->sequences[need.sequence].needs[need.need].token >= 0) continue;
+      KEJU_CHECK(begun.size() < kept_.size() && kept_[begun.size()].first == need.sequence,
                  "a generation without its state");
-      const Job& job = jobs_.at(info.job);
-      Live live = begin_generation(info.job, std::move(kept_[next_kept++].second), time);
-      Rows row = hidden;
-      row.data += static_cast<int64_t>(r) * hidden.stride;
-      row.count = 1;
-      const TokenId token = choose(live, job, rows[r], row);
-      if (!append_token(live, token)) live_.push_back(std::move(live));
+      const int64_t job = current_->infos[need.sequence].job;
+      begun.push_back(begin_generation(job, std::move(kept_[begun.size()].second)));
+      rules_.push_back(rule_for(begun.back(), jobs_.at(job), static_cast<int32_t>(r)));
     }
   }
   kept_.clear();
+  if (begun.empty()) return begun;
+  // The rows in between are of little cost: a step's prompts are generated from or scored.
+  const int32_t first = rules_.front().row;
+  hidden.data += first * hidden.stride;
+  hidden.count = rules_.back().row - first + 1;
+  for (SampleRule& rule : rules_) rule.row -= first;
+  drawn_.resize(rules_.size());
+  model_.sample(hidden, rules_, drawn_);
+  const double time = now();
+  for (size_t i = 0; i < begun.size(); ++i) {
+    begun[i].last = drawn_[i];
+    begun[i].first_token_s = time;
+  }
+  return begun;
 }
 
 // Room for the whole generation at once: it then grows without allocating.
-LocalSession::Live LocalSession::begin_generation(int64_t id, PathState state, double time) {
+LocalSession::Live LocalSession::begin_generation(int64_t id, PathState state) {
   const Job& job = jobs_.at(id);
   const auto& generate = std::get<GenerateRequest>(job.request.what);
   const int64_t longest = std::min(generate.max_tokens, context_length_);
@@ -157,29 +186,20 @@ LocalSession::Live LocalSession::begin_generation(int64_t id, PathState state, d
   live.decoder = std::make_unique<StreamDecoder>(tokenizer_);
   live.ids.reserve(static_cast<size_t>(longest));
   live.pending.reserve(static_cast<size_t>(longest) * sizeof(TokenId));
-  live.first_token_s = time;
-  if (generate.temperature > 0) {
-    live.stream = sampling_stream(job.request.key, generate.sample);
-    logits_.resize(static_cast<size_t>(model_.descriptor().vocab));
-  }
+  if (generate.temperature > 0) live.stream = sampling_stream(job.request.key, generate.sample);
   return live;
 }
 
-TokenId LocalSession::choose(const Live& live,
-                             const Job& job,
-                             const HeadRow& row,
-                             Rows hidden_row) {
+// How the next token of `live` is chosen.
+SampleRule LocalSession::rule_for(const Live& live, const Job& job, int32_t row) {
   const auto& generate = std::get<GenerateRequest>(job.request.what);
-  if (generate.temperature <= 0) return row.best_id;
-  model_.logits(hidden_row, logits_.data());
-  const double draw = uniform(generate.seed, live.stream, static_cast<uint64_t>(live.ids.size()));
-  return sample_token(logits_,
-                      {.temperature = generate.temperature,
-                       .top_p = generate.top_p,
-                       .top_k = generate.top_k,
-                       .min_p = generate.min_p},
-                      draw,
-                      sample_scratch_);
+  if (generate.temperature <= 0) return {.row = row};
+  return {.row = row,
+          .temperature = generate.temperature,
+          .top_k = generate.top_k,
+          .top_p = generate.top_p,
+          .min_p = generate.min_p,
+          .draw = uniform(generate.seed, live.stream, static_cast<uint64_t>(live.ids.size()))};
 }
 
 void LocalSession::decode_step() {
@@ -188,7 +208,7 @@ void LocalSession::decode_step() {
   step.ids.clear();
   step.segments.clear();
   step.needed.clear();
-  decode_jobs_.clear();
+  rules_.clear();
   for (Live& live : live_) {
     live.state.extend(pool_, 1);
     Segment segment;
@@ -200,21 +220,16 @@ void LocalSession::decode_step() {
     step.segments.push_back(segment);
     step.needed.push_back(segment.row0);
     step.ids.push_back(live.last);
-    decode_jobs_.push_back(&jobs_.at(live.job));
+    rules_.push_back(rule_for(live, jobs_.at(live.job), segment.row0));
   }
   step.regime = current_->regime;
-  const Rows hidden = model_.forward(step);
-  decode_wanted_.resize(live_.size());
-  const std::vector<HeadRow> rows = model_.head(hidden, decode_wanted_);
+  drawn_.resize(live_.size());
+  model_.decode(step, rules_, drawn_);
   const size_t count = live_.size();
   size_t kept = 0;
   for (size_t i = 0; i < count; ++i) {
-    Rows row = hidden;
-    row.data += static_cast<int64_t>(i) * hidden.stride;
-    row.count = 1;
     Live& live = live_[i];
-    const TokenId token = choose(live, *decode_jobs_[i], rows[i], row);
-    if (append_token(live, token)) continue;
+    if (append_token(live, drawn_[i])) continue;
     if (kept != i) live_[kept] = std::move(live);
     ++kept;
   }

@@ -108,8 +108,9 @@ class LocalSession : public Session {
                                     const Sequence& sequence,
                                     size_t first,
                                     size_t last);
-  Live begin_generation(int64_t job, PathState state, double time);
-  TokenId choose(const Live& live, const Job& job, const HeadRow& row, Rows hidden_row);
+  Live begin_generation(int64_t job, PathState state);
+  std::deque<Live> begin_generations(const PlannedStep& planned, Rows hidden);
+  static SampleRule rule_for(const Live& live, const Job& job, int32_t row);
   bool append_token(Live& live, TokenId token);  // true when the generation has ended
   void end_generation(Live& live, FinishReason reason);
   void complete(int64_t job);
@@ -137,10 +138,8 @@ class LocalSession : public Session {
   std::deque<Live> live_;
   // Of decode_step, kept so that a new token allocates nothing.
   Step decode_;
-  std::vector<Job*> decode_jobs_;
-  std::vector<std::vector<int32_t>> decode_wanted_;
-  std::vector<float> logits_;
-  SampleScratch sample_scratch_;
+  std::vector<SampleRule> rules_;
+  std::vector<int32_t> drawn_;
   std::deque<Response> ready_;
   SessionStats stats_;
 };

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Puts a checkpoint's weights onto a backend.
 
+#include <algorithm>
 #include <cmath>
 
 #include "base/error.h"
@@ -49,6 +50,10 @@ std::unique_ptr<Model> Model::load(std::shared_ptr<const Checkpoint> checkpoint,
   model->range_ = range;
   model->upload(bind(family, model->descriptor_, *checkpoint));
   model->buffers_ = std::make_unique<Buffers>(backend);
+  const auto& layers = model->descriptor_.layer;
+  model->repeats_steps_ =
+      backend.facts().graphs == "on" &&
+      std::none_of(layers.begin(), layers.end(), [](const LayerSettings& l) { return l.moe; });
   for (const StoredTensor& tensor : checkpoint->tensors()) {
     if (!model->descriptor_.leaves_aside(tensor.name)) model->parameters_ += elements(tensor.shape);
   }

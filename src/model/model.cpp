@@ -203,7 +203,9 @@ void Model::attention_block(
   spec.alibi = alibi_.get();
   spec.sinks = layer.sinks.get();
   const Rows mixed = buffers_->mixed.rows(x.count, d.heads * d.v_size);
-  ops::attention(backend_, q, kv, spec, step.segments, mixed);
+  Rows own = mixed;
+  own.count -= step.padding;
+  ops::attention(backend_, q, kv, spec, step.segments, own);
   ops::linear(backend_, mixed, layer.o, out);
 }
 
@@ -289,33 +291,42 @@ void Model::layer_block(int64_t index, const Step& step, KvPages& kv) {
   add(layer.mlp_post_norm);
 }
 
-// The rows that the first layer of this model reads.
-void Model::begin(const Step& step, std::span<const float> arriving, Rows h) {
-  const Descriptor& d = descriptor_;
+// What the first layer of this model reads of the host: positions, or rows of the layers before.
+void Model::take_in(const Step& step, std::span<const float> arriving, Rows h) {
   if (!has_first()) {
-    KEJU_CHECK(static_cast<int64_t>(arriving.size()) == h.count * h.stride,
+    KEJU_CHECK(static_cast<int64_t>(arriving.size()) == (h.count - step.padding) * h.stride,
                "a stage takes in as many rows as the one before it returned");
-    backend_.upload(arriving.data(), h.count * h.stride, h.data);
+    backend_.upload(arriving.data(), static_cast<int64_t>(arriving.size()), h.data);
     return;
   }
-  ops::embed(backend_, *embedding_, step.ids, static_cast<float>(d.embedding_scale), h);
-  if (positions_ != nullptr) {
-    std::vector<int32_t>& positions = buffers_->positions;
-    positions.clear();
-    for (const Segment& s : step.segments) {
-      for (int32_t i = 0; i < s.rows; ++i) {
-        positions.push_back(s.pos0 + i);
-      }
-    }
-    ops::add_rows(backend_, *positions_, positions, h);
+  if (positions_ == nullptr) return;
+  std::vector<int32_t>& positions = buffers_->positions;
+  positions.clear();
+  for (const Segment& s : step.segments) {
+    for (int32_t i = 0; i < s.rows; ++i) positions.push_back(s.pos0 + i);
   }
+  positions.resize(step.ids.size(), 0);
+}
+
+// The rows that the first layer of this model reads.
+void Model::begin(const Step& step, Rows h) {
+  if (!has_first()) return;
+  ops::embed(backend_, *embedding_, step.ids, static_cast<float>(descriptor_.embedding_scale), h);
+  if (positions_ != nullptr) ops::add_rows(backend_, *positions_, buffers_->positions, h);
   if (embedding_norm_.present) ops::norm(backend_, h, embedding_norm_.spec, h);
 }
 
+void Model::reserve(int64_t rows) { buffers_->least_rows = rows; }
+
 Rows Model::forward(const Step& step, KvPages& kv, std::span<const float> arriving) {
+  const Rows h = buffers_->hidden.rows(static_cast<int64_t>(step.ids.size()), descriptor_.width);
+  take_in(step, arriving, h);
+  return run(step, kv, h);
+}
+
+Rows Model::run(const Step& step, KvPages& kv, Rows h) {
   const Descriptor& d = descriptor_;
-  const Rows h = buffers_->hidden.rows(static_cast<int64_t>(step.ids.size()), d.width);
-  begin(step, arriving, h);
+  begin(step, h);
   for (int64_t l = range_.first; l < range_.last; ++l) layer_block(l, step, kv);
   if (!has_last()) return h;
 
@@ -343,11 +354,15 @@ std::vector<HeadRow> Model::head(Rows hidden,
     throw fail(
         Code::kShape, "head: lists of wanted ids: found {}, need {}", wanted.size(), hidden.count);
   }
-  return backend_.head(hidden, head_ != nullptr ? *head_ : *embedding_, spec, wanted);
+  return backend_.head(hidden, vocabulary(), spec, wanted);
+}
+
+void Model::sample(Rows hidden, std::span<const SampleRule> rules, std::span<int32_t> ids) {
+  backend_.sample(hidden, vocabulary(), head_spec(), rules, ids);
 }
 
 void Model::logits(Rows hidden, float* host) {
-  backend_.logits(hidden, head_ != nullptr ? *head_ : *embedding_, head_spec(), host);
+  backend_.logits(hidden, vocabulary(), head_spec(), host);
 }
 
 }  // namespace keju

@@ -27,6 +27,7 @@ struct Step {
   std::vector<PageCopy> copies;   // part-filled pages that branches take over, parents first
   std::vector<int32_t> needed;    // rows whose next-token distribution is wanted, ascending
   int64_t regime = 0;             // Descriptor::rope_regime of every text in the step
+  int64_t padding = 0;            // rows behind the segments' that mean nothing
 };
 
 // Layers [first, last) of a decoder: what one of several devices in a row holds.
@@ -65,8 +66,24 @@ class Model {
   // Errors: Error(kShape) for a malformed step, Error(kDevice).
   Rows forward(const Step& step, KvPages& kv, std::span<const float> arriving = {});
 
-  // Of rows that forward returned, on a model with the last layer.
+  // forward and sample of a step of generated rows, one for each text, all of them needed, with the
+  // rule of row i at i; a backend that can does it as one piece of work (Backend::decode). Without
+  // the last layer nothing is sampled. Returns what forward does; same bits as the two.
+  Rows decode(const Step& step,
+              KvPages& kv,
+              std::span<const SampleRule> rules,
+              std::span<int32_t> drawn,
+              std::span<const float> arriving = {});
+  // Whether decode() hands whole steps over: the backend does, and no layer waits for a choice of
+  // experts on the way.
+  bool repeats_steps() const { return repeats_steps_; }
+
+  // Steps of up to so many rows, from the first on, find their memory there.
+  void reserve(int64_t rows);
+
+  // Of rows that forward or decode returned, on a model with the last layer.
   std::vector<HeadRow> head(Rows hidden, std::span<const std::vector<int32_t>> wanted, int top = 0);
+  void sample(Rows hidden, std::span<const SampleRule> rules, std::span<int32_t> ids);
   void logits(Rows hidden, float* host);  // [R, V]
 
  private:
@@ -96,7 +113,12 @@ class Model {
   bool has_first() const { return range_.first == 0; }
   bool has_last() const { return range_.last == descriptor_.layers; }
   int64_t kv_layer(int64_t index) const { return index - range_.first; }
-  void begin(const Step& step, std::span<const float> arriving, Rows h);
+  void take_in(const Step& step, std::span<const float> arriving, Rows h);
+  void begin(const Step& step, Rows h);
+  Rows run(const Step& step, KvPages& kv, Rows h);
+  const Step& made_up(const Step& step);
+  void make_up(std::span<const SampleRule> rules, size_t count);
+  void ready_tables(const Step& step);
   void upload(ModelSources sources);
   ops::Linear make_linear(const LinearSource& source);
   Norm make_norm(NormSource source);
@@ -115,6 +137,8 @@ class Model {
   void layer_block(int64_t index, const Step& step, KvPages& kv);
   const RopeVectors& rope_vectors(int rope, int64_t regime, int64_t positions);
   HeadSpec head_spec() const;
+  // Of a model with the last layer.
+  const Matrix& vocabulary() const { return head_ != nullptr ? *head_ : *embedding_; }
 
   std::shared_ptr<const Checkpoint> checkpoint_;
   Backend& backend_;
@@ -128,6 +152,7 @@ class Model {
   std::map<std::pair<int, int64_t>, RopeVectors> ropes_;
   std::unique_ptr<Buffers> buffers_;
   int64_t parameters_ = 0;
+  bool repeats_steps_ = false;
 };
 
 }  // namespace keju

@@ -2,6 +2,8 @@
 // The insides of Model that its two source files share.
 #pragma once
 
+#include <algorithm>
+
 #include "model/model.h"
 
 namespace keju {
@@ -24,7 +26,7 @@ struct Model::Experts {
 struct Model::Buffers {
   class Buffer {
    public:
-    explicit Buffer(Backend& backend) : backend_(backend) {}
+    Buffer(Backend& backend, const int64_t& least) : backend_(backend), least_(least) {}
     ~Buffer() { backend_.release(memory_); }
     Buffer(const Buffer&) = delete;
     Buffer& operator=(const Buffer&) = delete;
@@ -34,33 +36,40 @@ struct Model::Buffers {
       if (count * stride > capacity_) {
         backend_.release(memory_);
         memory_ = nullptr;
-        memory_ = backend_.allocate(count * stride);
-        capacity_ = count * stride;
+        capacity_ = 0;
+        const int64_t wanted = std::max(count, least_) * stride;
+        memory_ = backend_.allocate(wanted);
+        capacity_ = wanted;
       }
       return {.data = memory_, .count = count, .width = width, .stride = stride};
     }
 
    private:
     Backend& backend_;
+    const int64_t& least_;
     float* memory_ = nullptr;
     int64_t capacity_ = 0;
   };
   explicit Buffers(Backend& b)
-      : hidden(b),
-        normed(b),
-        delta(b),
-        branch(b),
-        qkv(b),
-        mixed(b),
-        wide(b),
-        inner(b),
-        latent(b),
-        expanded(b),
-        scores(b),
-        needed(b) {}
+      : hidden(b, least_rows),
+        normed(b, least_rows),
+        delta(b, least_rows),
+        branch(b, least_rows),
+        qkv(b, least_rows),
+        mixed(b, least_rows),
+        wide(b, least_rows),
+        inner(b, least_rows),
+        latent(b, least_rows),
+        expanded(b, least_rows),
+        scores(b, least_rows),
+        needed(b, least_rows) {}
+  int64_t least_rows = 0;  // that a buffer holds from the first on
   // On the host.
   std::vector<int32_t> positions, expert_ids;
   std::vector<float> expert_weights;
+  Step made_up;
+  std::vector<SampleRule> rules;
+  std::vector<int32_t> drawn;
 
   Buffer hidden, normed, delta, branch, qkv, mixed, wide, inner, latent, expanded, scores, needed;
 };

@@ -60,13 +60,13 @@ double Model::prompt_flops(int64_t tokens) const {
     attention +=
         visible_pairs(tokens, layer.window) * static_cast<double>(d.heads * (d.k_size + d.v_size));
   }
-  const Matrix& head = head_ != nullptr ? *head_ : *embedding_;
+  const Matrix& head = vocabulary();
   return 2 * (layer_work().products * static_cast<double>(tokens) + attention +
               static_cast<double>(head.rows * head.cols));
 }
 
 int64_t Model::row_bytes_read() const {
-  const Matrix& head = head_ != nullptr ? *head_ : *embedding_;
+  const Matrix& head = vocabulary();
   return static_cast<int64_t>(layer_work().bytes) + head.resident_bytes;
 }
 

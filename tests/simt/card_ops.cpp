@@ -150,6 +150,23 @@ void add_head_and_experts(std::vector<Case>& cases, bool exact) {
          }
          return out;
        }});
+  // One product per logit: both sides draw from the same bits, and must draw the same ids.
+  cases.push_back({"sample", 1e-6, 13, [](Desk& d, int64_t rows) {
+                     const auto w =
+                         d.be.make_matrix(random_matrix(DType::kF32, 5000, 1, 3).source());
+                     std::vector<SampleRule> rules;
+                     for (int32_t r = 0; r < rows; ++r) {
+                       rules.push_back({.row = r,
+                                        .temperature = 0.3 + 0.2 * (r % 4),
+                                        .top_k = r % 3 == 1 ? 50 : 0,
+                                        .top_p = r % 5 == 2 ? 0.9 : 1,
+                                        .min_p = r % 7 == 3 ? 0.01 : 0,
+                                        .draw = uniform(kernel_test::kSeed, 9, uint64_t(r))});
+                     }
+                     std::vector<int32_t> ids(rules.size());
+                     d.be.sample(d.random(rows, 1, 4, 9), *w, {}, rules, ids);
+                     return std::vector<float>(ids.begin(), ids.end());
+                   }});
   cases.push_back(
       {"experts", exact ? 1e-5 : 1e-2, 13, [](Desk& d, int64_t rows) {
          std::vector<std::unique_ptr<Matrix>> all;

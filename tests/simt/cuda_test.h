@@ -20,10 +20,10 @@ using kernel_test::same_bits;
 using kernel_test::Stored;
 
 struct Card {
-  explicit Card(bool exact, FakeRuntime::Settings settings = {})
+  explicit Card(bool exact, FakeRuntime::Settings settings = {}, bool graphs = true)
       : record(std::make_shared<FakeRuntime::Record>()),
         backend(std::make_unique<CudaBackend>(
-            std::make_unique<FakeRuntime>(std::move(settings), record), exact)) {}
+            std::make_unique<FakeRuntime>(std::move(settings), record), exact, graphs)) {}
   CudaBackend& be() { return *backend; }
 
   std::shared_ptr<FakeRuntime::Record> record;

@@ -70,7 +70,8 @@ std::unique_ptr<Backend> make_cuda_backend(const CudaOptions& options) {
   settings.index = options.device;
   return std::make_unique<cuda::CudaBackend>(
       std::make_unique<cuda::FakeRuntime>(settings, std::make_shared<cuda::FakeRuntime::Record>()),
-      options.exact);
+      options.exact,
+      options.graphs);
 }
 
 }  // namespace keju

@@ -54,6 +54,7 @@ FakeRuntime::FakeRuntime(Settings settings, std::shared_ptr<Record> record)
 }
 
 FakeRuntime::~FakeRuntime() {
+  if (capturing_) simt::note_launches(nullptr);
   if (arena_ != nullptr) {
     munmap(arena_, kArena);
   } else {
@@ -103,7 +104,12 @@ void* FakeRuntime::fresh_device(int64_t bytes) {
   return memory;
 }
 
-void* FakeRuntime::allocate(int64_t bytes) {
+void FakeRuntime::need_no_capture(const char* what) const {
+  KEJU_CHECK(!capturing_, std::string(what) + " while launches are captured");
+}
+
+void* FakeRuntime::take_memory(int64_t bytes) {
+  need_no_capture("memory taken");
   call("allocate");
   if (record_->bytes_now + bytes > settings_.total_bytes) {
     throw fail(Code::kDevice,
@@ -125,10 +131,14 @@ void* FakeRuntime::allocate(int64_t bytes) {
   return memory;
 }
 
-void FakeRuntime::release(void* memory) noexcept {
+void FakeRuntime::give_memory(void* memory) noexcept {
   const auto it = device_.find(memory);
   if (it == device_.end()) std::abort();  // freed twice, or never allocated
   perform(queue_.size());                 // freeing waits for the card
+  {
+    const Touch touch(*this);
+    std::memset(memory, 0xFF, static_cast<size_t>(it->second));
+  }
   record_->bytes_now -= it->second;
   device_.erase(it);
   if (arena_ == nullptr) ::operator delete(memory, kAlign);
@@ -152,6 +162,7 @@ void FakeRuntime::release_pinned(void* memory) noexcept {
 }
 
 void FakeRuntime::copy_to_device(void* device, const void* pinned, int64_t bytes, Stream stream) {
+  need_no_capture("copy to the card");
   call("copy");
   if (stream == Stream::kCompute) {
     const Touch touch(*this);
@@ -170,18 +181,21 @@ void FakeRuntime::perform(size_t count) {
 }
 
 void FakeRuntime::copy_to_host(void* host, const void* device, int64_t bytes) {
+  need_no_capture("copy to the host");
   call("copy");
   const Touch touch(*this);
   std::memcpy(host, device, static_cast<size_t>(bytes));
 }
 
 void FakeRuntime::set_zero(void* device, int64_t bytes) {
+  need_no_capture("zeros");
   call("zero");
   const Touch touch(*this);
   std::memset(device, 0, static_cast<size_t>(bytes));
 }
 
 Event FakeRuntime::record(Stream stream) {
+  need_no_capture("event");
   call("event");
   const int64_t before =
       stream == Stream::kCopy ? performed_ + static_cast<int64_t>(queue_.size()) : 0;
@@ -190,6 +204,7 @@ Event FakeRuntime::record(Stream stream) {
 }
 
 void FakeRuntime::wait_for(Event event) {
+  need_no_capture("wait");
   call("wait");
   const int64_t before = events_.at(event);
   if (before > performed_) perform(static_cast<size_t>(before - performed_));
@@ -208,14 +223,51 @@ void* FakeRuntime::stream() {
 
 void FakeRuntime::check(const char* kernel) {
   open(false);
-  ++record_->kernels[kernel];
+  if (!capturing_) ++record_->kernels[kernel];
   call("launch");
 }
 
-// Over k ascending for each output; rows side by side so that a compiler can take them together.
+void FakeRuntime::begin_capture() {
+  need_no_capture("capture");
+  call("capture");
+  capturing_ = true;
+  captured_.clear();
+  simt::note_launches(&captured_);
+}
+
+Graph FakeRuntime::end_capture() {
+  abandon_capture();
+  call("instantiate");
+  graphs_[next_graph_] = std::move(captured_);
+  ++record_->graphs_now;
+  return next_graph_++;
+}
+
+void FakeRuntime::abandon_capture() noexcept {
+  capturing_ = false;
+  simt::note_launches(nullptr);
+}
+
+void FakeRuntime::replay(Graph graph) {
+  need_no_capture("replay");
+  call("replay");
+  const Touch touch(*this);
+  for (const auto& work : graphs_.at(graph)) work();
+}
+
+void FakeRuntime::drop_graph(Graph graph) noexcept {
+  record_->graphs_now -= static_cast<int64_t>(graphs_.erase(graph));
+}
+
 void FakeRuntime::gemm(const GemmCall& call_) {
   call("gemm");
+  if (capturing_) return captured_.push_back([call_] { multiply(call_); });
   const Touch touch(*this);
+  multiply(call_);
+}
+
+// Over k ascending for each output; rows side by side so that a compiler can take them together.
+void FakeRuntime::multiply(const GemmCall& call_) {
   const auto rows = static_cast<size_t>(call_.m);
   std::vector<float> columns(rows * static_cast<size_t>(call_.k));
   for (int64_t m = 0; m < call_.m; ++m) {

@@ -21,7 +21,7 @@ check() {
 }
 
 said=$(check --dry-run)
-for part in "bench +--backend +cpu" "card_ops +sweep +3" "compute-sanitizer +--tool +racecheck" "gpu_transformers.py"; do
+for part in "bench +--backend +cpu" "--graphs +on" "--graphs +off" "card_ops +sweep +3" "compute-sanitizer +--tool +racecheck" "gpu_transformers.py"; do
   grep -qE -- "$part" <<<"$said" || { echo "a dry run must print what it would run: $part"; exit 1; }
 done
 [[ ! -e $folder/out ]] || { echo "a dry run must write nothing"; exit 1; }
@@ -35,7 +35,8 @@ assert len(parts["fixtures"]["worst_logprob_error"]) > 30
 assert len(parts["ops"]["errors"]) > 50 and parts["sweep"]["compared"] > 50
 assert parts["peaks"]["bf16_tflops"] > 0 and parts["peaks"]["add_gbytes_per_s"] > 0
 assert "absent" in parts["sanitizer"] or parts["sanitizer"]["ok"]
-assert len([name for name in parts if name.startswith("bench-")]) == 4
+assert len([name for name in parts if name.startswith("bench-")]) == 5
+assert "--live 16 --graphs on" in parts["invariance"]["writing"]
 assert json.load(open(sys.argv[2] + ".json")) == report
 page = open(sys.argv[2] + ".md").read()
 for text in ("All checks passed", "| sweep | ok", "bf16_tflops", "tiny.gguf-single"):

@@ -97,6 +97,24 @@ TEST(OnFakeCards, SeveralDevicesGiveTheDigestOfOne) {
   }
 }
 
+TEST(OnFakeCards, GraphsAreOnUnlessSwitchedOffAndTheRecordSaysSo) {
+  const TempFolder folder;
+  const auto run_with = [&](const std::string& name, const std::string& options) {
+    const Output out =
+        run(sit(folder / name, "--backend cuda " + options), "KEJU_FAKE_CARDS='cards=1'");
+    EXPECT_EQ(out.code, 0) << out.text;
+    const Json record = read_json(folder / name / "run.json");
+    return std::pair(last_line(out)["digest"].get<std::string>(),
+                     record["model"]["details"]["graphs"].get<std::string>());
+  };
+  const auto [digest, said] = run_with("on", "");
+  EXPECT_EQ(said, "on");
+  EXPECT_EQ(run_with("off", "--graphs off"), std::pair(digest, std::string("off")));
+  const Output refused = run(sit(folder / "maybe", "--backend cuda --graphs maybe"));
+  EXPECT_EQ(refused.code, 4);
+  EXPECT_THAT(refused.text, HasSubstr("--graphs"));
+}
+
 TEST(OnFakeCards, FailuresAreOneLineExitSevenAndTheRunGoesOn) {
   const TempFolder folder;
   const Output sound = run(sit(folder / "sound", "--backend cuda"), "KEJU_FAKE_CARDS='cards=2'");

@@ -145,8 +145,18 @@ TEST(RunFaults, EveryCallThatFailsEndsInOneLineAndTheRunGoesOn) {
   ASSERT_EQ(sound.summary.scored + sound.summary.unscored,
             7);  // a written answer without a number is unscored
   const std::map<std::string, int64_t> calls = records[0]->calls;
-  for (const char* kind :
-       {"facts", "allocate", "pinned", "copy", "zero", "event", "wait", "launch", "gemm"}) {
+  for (const char* kind : {"facts",
+                           "allocate",
+                           "pinned",
+                           "copy",
+                           "zero",
+                           "event",
+                           "wait",
+                           "launch",
+                           "gemm",
+                           "capture",
+                           "instantiate",
+                           "replay"}) {
     ASSERT_GT(calls.at(kind), 0) << kind;
   }
   std::set<int64_t> kept;

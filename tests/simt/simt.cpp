@@ -343,6 +343,12 @@ void set_order(Order order, uint64_t seed) {
   machine.seed = seed;
 }
 
+namespace {
+thread_local Launches* noted = nullptr;
+}
+void note_launches(Launches* list) { noted = list; }
+Launches* noted_launches() { return noted; }
+
 void run(const Shape& shape, void (*body)(const void*), const void* closure) {
   // Cards of several threads take turns; a launch inside a launch is its own thread's and is told.
   static std::recursive_mutex turn;

@@ -3,6 +3,7 @@
 
 // Included after lanes_<isa>.h: the ops that look at one row, or one element, at a time.
 #include "kernels/cpu/isa/table.h"
+#include "kernels/sampling.h"
 
 namespace keju {
 namespace {
@@ -158,6 +159,11 @@ void max_and_sum(const float* x, int64_t n, float* max, float* sum) {
   *sum = fold(total, false);
 }
 
+// The compiler makes vectors of it: every step is an operation on 64-bit lanes.
+void masses(const float* logits, int64_t n, float best, double inverse, uint64_t* out) {
+  for (int64_t i = 0; i < n; ++i) out[i] = sample_mass(logits[i], best, inverse);
+}
+
 inline void fill_rows(CpuKernels& table) {
   table.norm_row = norm_row;
   table.add = add_scaled;
@@ -165,6 +171,7 @@ inline void fill_rows(CpuKernels& table) {
   table.activate = activate_row;
   table.finish_logits = finish_logits;
   table.max_and_sum = max_and_sum;
+  table.masses = masses;
 }
 
 }  // namespace

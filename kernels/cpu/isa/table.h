@@ -110,6 +110,8 @@ struct CpuKernels {
   void (*activate)(float* x, Activation activation, int64_t n) = nullptr;
   void (*finish_logits)(float* x, float scale, float softcap, int64_t n) = nullptr;
   void (*max_and_sum)(const float* x, int64_t n, float* max, float* sum) = nullptr;
+  void (*masses)(const float* logits, int64_t n, float best, double inverse, uint64_t* out) =
+      nullptr;
 
   // Rows [begin, end) of the segment, at most 16. scratch: qkv_scratch_floats().
   void (*qkv_rows)(const QkvArgs& args, int64_t begin, int64_t end, float* scratch) = nullptr;

@@ -5,10 +5,12 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <functional>
 #include <source_location>
 #include <stdexcept>
 #include <string>
 #include <type_traits>
+#include <vector>
 
 // The CUDA language for a host compiler: enough of it to run the kernels of kernels/cuda on a CPU,
 // one fiber per CUDA thread, one block after another, fibers switched only at collectives. What a
@@ -37,6 +39,21 @@ struct Shape {
 
 // Runs body(closure) as every thread of every block. Errors: Fault.
 void run(const Shape& shape, void (*body)(const void*), const void* closure);
+
+// As long as a list is set, launches of the calling thread are not run but added to it.
+using Launches = std::vector<std::function<void()>>;
+void note_launches(Launches* list);
+Launches* noted_launches();
+
+template <typename Call>
+void launch(const Shape& shape, const Call& call) {
+  const auto body = [](const void* closure) { (*static_cast<const Call*>(closure))(); };
+  if (Launches* const list = noted_launches()) {
+    list->push_back([shape, call, body] { run(shape, body, &call); });
+  } else {
+    run(shape, body, &call);
+  }
+}
 
 // In which order the ready threads of a block run. A kernel with all its barriers gives the same
 // bits under each of them.
@@ -149,6 +166,15 @@ inline unsigned __ballot_sync(unsigned mask,
   return votes;
 }
 
+// Orders nothing but itself.
+template <typename T>
+T atomicAdd(T* to, T value) {
+  return __atomic_fetch_add(to, value, __ATOMIC_RELAXED);
+}
+
+inline int __clz(int value) {
+  return value == 0 ? 32 : __builtin_clz(static_cast<unsigned>(value));
+}
 inline float __fmul_rn(float a, float b) { return a * b; }
 inline float __fadd_rn(float a, float b) { return a + b; }
 inline float __fsub_rn(float a, float b) { return a - b; }
