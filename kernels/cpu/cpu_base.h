@@ -31,6 +31,17 @@ struct RouteScratch {
   std::vector<bool> open;
 };
 
+// A part of the logits: of rows [row0, row0 + rows) and columns [begin, end).
+struct LogitTile {
+  int64_t row0 = 0;
+  int64_t rows = 0;
+  int64_t begin = 0;
+  int64_t end = 0;
+  float* out = nullptr;  // of row r and column n at out[r·stride + n - begin]
+  int64_t stride = 0;
+  int worker = 0;
+};
+
 // What every CPU backend shares: memory, pages, routing, and the ops that are made of other ops.
 class CpuBase : public Backend {
  public:
@@ -73,18 +84,9 @@ class CpuBase : public Backend {
  protected:
   // Rows of x in the form that head_tile wants them; called once per head().
   virtual void prepare_head(Rows x, const Matrix& w) = 0;
-  // out[r·stride + i] = logit of column begin + i for rows [row0, row0 + rows), finished as
-  // HeadSpec says. Columns [begin, end) lie in one tile. Called from the pool's threads.
-  virtual void head_tile(Rows x,
-                         const Matrix& w,
-                         const HeadSpec& spec,
-                         int64_t row0,
-                         int64_t rows,
-                         int64_t begin,
-                         int64_t end,
-                         float* out,
-                         int64_t stride,
-                         int worker) = 0;
+  // The logits of a part, finished as HeadSpec says. Its columns lie in one tile of the vocabulary.
+  // Called from the pool's threads.
+  virtual void head_tile(Rows x, const Matrix& w, const HeadSpec& spec, const LogitTile& tile) = 0;
   virtual TileSum tile_sum(const float* logits, int64_t count) = 0;
   // out[i] = sample_mass of logit i.
   virtual void masses(

@@ -22,19 +22,11 @@ FastBackend::FastBackend(int threads,
     : LanesBackend(threads, std::move(facts), kernels), fast_(fast) {}
 
 const std::byte* FastBackend::quantise(Rows x, DType dtype, int64_t group) {
-  const int64_t whole = code_bytes(group, x.width);
-  const int64_t groups = (x.count + group - 1) / group;
-  std::byte* const codes = codes_.bytes(groups * whole);
-  for (int64_t g = 0; g < groups; ++g) {
-    const float* const from = x.data + g * group * x.stride;
-    const int64_t rows = std::min(group, x.count - g * group);
-    std::byte* const to = codes + g * whole;
-    const int64_t grain = grain_for(2 * kFastRows * x.width);
-    in_parallel(blocks_of_rows(rows), grain, [&](int64_t begin, int64_t end, int) {
-      fast_.quantise(from, x.stride, rows, x.width, dtype, begin, end, to);
-    });
-  }
-  return codes;
+  const int64_t bytes = code_bytes(group, x.width);
+  const auto write = [&](Rows part, int64_t begin, int64_t end, std::byte* to) {
+    fast_.quantise(part.data, part.stride, part.count, part.width, dtype, begin, end, to);
+  };
+  return in_blocks(x, group, bytes, kFastRows, 2 * kFastRows * x.width, codes_, write);
 }
 
 void FastBackend::linear(Rows x, const Matrix& w, const Vector* bias, bool accumulate, Rows out) {
@@ -64,30 +56,20 @@ void FastBackend::prepare_head(Rows x, const Matrix& w) {
   head_codes_ = quantise(x, w.dtype, kHeadRows);
 }
 
-void FastBackend::head_tile(Rows x,
-                            const Matrix& w,
-                            const HeadSpec& spec,
-                            int64_t row0,
-                            int64_t rows,
-                            int64_t begin,
-                            int64_t end,
-                            float* out,
-                            int64_t stride,
-                            int worker) {
-  if (!has_codes(w)) {
-    return LanesBackend::head_tile(x, w, spec, row0, rows, begin, end, out, stride, worker);
-  }
-  LinearArgs args = head_args(w, spec, rows, begin, end, out, stride);
-  const std::byte* const codes = head_codes_ + row0 / kHeadRows * code_bytes(kHeadRows, x.width);
-  args.packed = reinterpret_cast<const float*>(codes);
-  const int64_t last_panel = (end + kPanel - 1) / kPanel;
-  if (rows <= kFastDirectRows) {
-    fast_.direct(args, begin / kPanel, last_panel);
+void FastBackend::head_tile(Rows x, const Matrix& w, const HeadSpec& spec, const LogitTile& tile) {
+  if (!has_codes(w)) return LanesBackend::head_tile(x, w, spec, tile);
+  LinearArgs args = head_args(w, spec, tile);
+  const int64_t before = tile.row0 / kHeadRows * code_bytes(kHeadRows, x.width);
+  args.packed = reinterpret_cast<const float*>(head_codes_ + before);
+  const int64_t first_panel = tile.begin / kPanel;
+  const int64_t last_panel = (tile.end + kPanel - 1) / kPanel;
+  if (tile.rows <= kFastDirectRows) {
+    fast_.direct(args, first_panel, last_panel);
   } else {
-    std::byte* const scratch = worker_scratch(worker).bytes(fast_.scratch_bytes);
-    fast_.tiles(args, 0, blocks_of_rows(rows), begin / kPanel, last_panel, scratch);
+    std::byte* const scratch = worker_scratch(tile.worker).bytes(fast_.scratch_bytes);
+    fast_.tiles(args, 0, blocks_of_rows(tile.rows), first_panel, last_panel, scratch);
   }
-  finish_logits(spec, rows, end - begin, out, stride);
+  finish_logits(spec, tile);
 }
 
 }  // namespace keju

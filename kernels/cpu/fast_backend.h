@@ -24,16 +24,7 @@ class PlainFastBackend : public PlainBackend {
   void linear(Rows x, const Matrix& w, const Vector* bias, bool accumulate, Rows out) override;
 
  protected:
-  void head_tile(Rows x,
-                 const Matrix& w,
-                 const HeadSpec& spec,
-                 int64_t row0,
-                 int64_t rows,
-                 int64_t begin,
-                 int64_t end,
-                 float* out,
-                 int64_t stride,
-                 int worker) override;
+  void head_tile(Rows x, const Matrix& w, const HeadSpec& spec, const LogitTile& tile) override;
 };
 
 class FastBackend : public LanesBackend {
@@ -43,16 +34,7 @@ class FastBackend : public LanesBackend {
 
  protected:
   void prepare_head(Rows x, const Matrix& w) override;
-  void head_tile(Rows x,
-                 const Matrix& w,
-                 const HeadSpec& spec,
-                 int64_t row0,
-                 int64_t rows,
-                 int64_t begin,
-                 int64_t end,
-                 float* out,
-                 int64_t stride,
-                 int worker) override;
+  void head_tile(Rows x, const Matrix& w, const HeadSpec& spec, const LogitTile& tile) override;
 
  private:
   // Codes of x for weights of `dtype`, `group` rows at a time; good until the next call.

@@ -149,7 +149,7 @@ std::vector<HeadRow> CpuBase::head(Rows x,
     for (int64_t block = 0; block < row_blocks; ++block) {
       const int64_t row0 = block * kHeadRows;
       const int64_t rows = std::min(kHeadRows, x.count - row0);
-      head_tile(x, w, spec, row0, rows, begin, end, own, kHeadTile, worker);
+      head_tile(x, w, spec, {row0, rows, begin, end, own, kHeadTile, worker});
       for (int64_t r = 0; r < rows; ++r) {
         const float* row = own + r * kHeadTile;
         reduce_row(job, tile, row0 + r, row, begin, end - begin, tile_sum(row, end - begin));
@@ -172,7 +172,7 @@ void CpuBase::logits(Rows x, const Matrix& w, const HeadSpec& spec, float* host)
     for (int64_t row0 = 0; row0 < x.count; row0 += kHeadRows) {
       const int64_t rows = std::min(kHeadRows, x.count - row0);
       float* const out = host + row0 * w.rows + begin;
-      head_tile(x, w, spec, row0, rows, begin, end, out, w.rows, worker);
+      head_tile(x, w, spec, {row0, rows, begin, end, out, w.rows, worker});
     }
   });
 }

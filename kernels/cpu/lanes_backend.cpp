@@ -47,18 +47,12 @@ LinearArgs linear_args(
   return args;
 }
 
-LinearArgs head_args(const Matrix& w,
-                     const HeadSpec& spec,
-                     int64_t rows,
-                     int64_t begin,
-                     int64_t end,
-                     float* out,
-                     int64_t stride) {
-  LinearArgs args = linear_args(w, rows, spec.bias, false, {});
-  args.n = end;
-  args.first_column = begin;
-  args.out = out;
-  args.out_stride = stride;
+LinearArgs head_args(const Matrix& w, const HeadSpec& spec, const LogitTile& tile) {
+  LinearArgs args = linear_args(w, tile.rows, spec.bias, false, {});
+  args.n = tile.end;
+  args.first_column = tile.begin;
+  args.out = tile.out;
+  args.out_stride = tile.stride;
   return args;
 }
 
@@ -157,19 +151,14 @@ void LanesBackend::activate(Rows x, Activation activation) {
 }
 
 float* LanesBackend::pack(Rows x, int64_t group) {
-  const int64_t whole = kernels_.packed_floats(group, x.width);
-  const int64_t groups = (x.count + group - 1) / group;
-  float* const packed = packed_.floats(groups * whole);
-  for (int64_t g = 0; g < groups; ++g) {
-    const float* const from = x.data + g * group * x.stride;
-    const int64_t rows = std::min(group, x.count - g * group);
-    float* const to = packed + g * whole;
-    const int64_t grain = grain_for(kernels_.tile_rows * x.width);
-    in_parallel(blocks_of(rows), grain, [&](int64_t begin, int64_t end, int) {
-      kernels_.pack_rows(from, x.stride, rows, x.width, begin, end, to);
-    });
-  }
-  return packed;
+  const auto bytes = kernels_.packed_floats(group, x.width) * static_cast<int64_t>(sizeof(float));
+  const int64_t height = kernels_.tile_rows;
+  const auto write = [&](Rows part, int64_t begin, int64_t end, std::byte* to) {
+    kernels_.pack_rows(
+        part.data, part.stride, part.count, part.width, begin, end, reinterpret_cast<float*>(to));
+  };
+  return reinterpret_cast<float*>(
+      in_blocks(x, group, bytes, height, height * x.width, packed_, write));
 }
 
 void LanesBackend::linear(Rows x, const Matrix& w, const Vector* bias, bool accumulate, Rows out) {
@@ -200,36 +189,27 @@ void LanesBackend::prepare_head(Rows x, const Matrix&) {
   if (x.count > kDirectRows) head_rows_ = pack(x, kHeadRows);
 }
 
-void LanesBackend::head_tile(Rows x,
-                             const Matrix& w,
-                             const HeadSpec& spec,
-                             int64_t row0,
-                             int64_t rows,
-                             int64_t begin,
-                             int64_t end,
-                             float* out,
-                             int64_t stride,
-                             int worker) {
+void LanesBackend::head_tile(Rows x, const Matrix& w, const HeadSpec& spec, const LogitTile& tile) {
   static_assert(kHeadTile % kPanel == 0);
-  LinearArgs args = head_args(w, spec, rows, begin, end, out, stride);
-  const int64_t first_panel = begin / kPanel;
-  const int64_t last_panel = (end + kPanel - 1) / kPanel;
-  if (rows <= kDirectRows) {
-    args.x = x.data + row0 * x.stride;
+  LinearArgs args = head_args(w, spec, tile);
+  const int64_t first_panel = tile.begin / kPanel;
+  const int64_t last_panel = (tile.end + kPanel - 1) / kPanel;
+  if (tile.rows <= kDirectRows) {
+    args.x = x.data + tile.row0 * x.stride;
     args.x_stride = x.stride;
     kernels_.linear_direct(args, first_panel, last_panel);
   } else {
-    args.packed = head_rows_ + row0 / kHeadRows * kernels_.packed_floats(kHeadRows, x.width);
-    float* const scratch = worker_scratch(worker).floats(kernels_.tile_scratch_floats);
-    kernels_.linear_tiles(args, 0, blocks_of(rows), first_panel, last_panel, scratch);
+    args.packed = head_rows_ + tile.row0 / kHeadRows * kernels_.packed_floats(kHeadRows, x.width);
+    float* const scratch = worker_scratch(tile.worker).floats(kernels_.tile_scratch_floats);
+    kernels_.linear_tiles(args, 0, blocks_of(tile.rows), first_panel, last_panel, scratch);
   }
-  finish_logits(spec, rows, end - begin, out, stride);
+  finish_logits(spec, tile);
 }
 
-void LanesBackend::finish_logits(
-    const HeadSpec& spec, int64_t rows, int64_t count, float* out, int64_t stride) const {
-  for (int64_t r = 0; r < rows; ++r) {
-    kernels_.finish_logits(out + r * stride, spec.scale, spec.softcap, count);
+void LanesBackend::finish_logits(const HeadSpec& spec, const LogitTile& tile) const {
+  for (int64_t r = 0; r < tile.rows; ++r) {
+    kernels_.finish_logits(
+        tile.out + r * tile.stride, spec.scale, spec.softcap, tile.end - tile.begin);
   }
 }
 

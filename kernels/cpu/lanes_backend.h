@@ -22,17 +22,10 @@ inline const PackedMatrix& packed(const Matrix& matrix) {
 
 // The matrix of a product; rows, input and output are left to fill in.
 LinearArgs args_of(const Matrix& matrix);
-// The same with all but the input: x·Wᵀ of `rows` rows into `out`, or logits of columns [begin,
-// end).
+// The same with all but the input: x·Wᵀ of `rows` rows into `out`, or a part of the logits.
 LinearArgs linear_args(
     const Matrix& w, int64_t rows, const Vector* bias, bool accumulate, Rows out);
-LinearArgs head_args(const Matrix& w,
-                     const HeadSpec& spec,
-                     int64_t rows,
-                     int64_t begin,
-                     int64_t end,
-                     float* out,
-                     int64_t stride);
+LinearArgs head_args(const Matrix& w, const HeadSpec& spec, const LogitTile& tile);
 
 // Rows of which one pass over some columns uses `bytes_per_row` each: they stay in a core's cache.
 int64_t rows_per_pass(int64_t bytes_per_row);
@@ -72,24 +65,40 @@ class LanesBackend : public CpuBase {
 
  protected:
   void prepare_head(Rows x, const Matrix& w) override;
-  void head_tile(Rows x,
-                 const Matrix& w,
-                 const HeadSpec& spec,
-                 int64_t row0,
-                 int64_t rows,
-                 int64_t begin,
-                 int64_t end,
-                 float* out,
-                 int64_t stride,
-                 int worker) override;
+  void head_tile(Rows x, const Matrix& w, const HeadSpec& spec, const LogitTile& tile) override;
   TileSum tile_sum(const float* logits, int64_t count) override;
   void masses(
       const float* logits, int64_t count, float best, double inverse, uint64_t* out) override;
   void add_row(float* row, const float* from, float alpha, int64_t n) override;
   // `extra_bytes` stay free at the end of each panel.
   std::unique_ptr<PackedMatrix> pack_matrix(const MatrixSource& source, int64_t extra_bytes);
-  void finish_logits(
-      const HeadSpec& spec, int64_t rows, int64_t count, float* out, int64_t stride) const;
+  void finish_logits(const HeadSpec& spec, const LogitTile& tile) const;
+
+  // Rows in a form of their own for products, `group` of them at a time, each group `bytes` after
+  // the one before: write(rows, first block, end block, to) for pieces of their blocks of
+  // `block_rows`, whose cost is that of so many multiplications. Good until `room` is used again.
+  template <typename Write>
+  std::byte* in_blocks(Rows x,
+                       int64_t group,
+                       int64_t bytes,
+                       int64_t block_rows,
+                       int64_t cost,
+                       Scratch& room,
+                       const Write& write) {
+    const int64_t groups = (x.count + group - 1) / group;
+    std::byte* const all = room.bytes(groups * bytes);
+    for (int64_t g = 0; g < groups; ++g) {
+      Rows part = x;
+      part.data += g * group * x.stride;
+      part.count = std::min(group, x.count - g * group);
+      std::byte* const to = all + g * bytes;
+      const int64_t blocks = (part.count + block_rows - 1) / block_rows;
+      in_parallel(blocks, grain_for(cost), [&](int64_t begin, int64_t end, int) {
+        write(part, begin, end, to);
+      });
+    }
+    return all;
+  }
 
   // use(pass, first panel, end panel, worker) for every pass over the rows and piece of the panels.
   // Wide pieces read the rows less often, but every thread wants `per_thread` of them: a piece has

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "kernels/cpu/cpu_base.h"
+#include "kernels/cpu/lanes_math.h"
 
 namespace keju {
 
@@ -37,18 +38,51 @@ class PlainBackend : public CpuBase {
 
  protected:
   void prepare_head(Rows, const Matrix&) override {}
-  void head_tile(Rows x,
-                 const Matrix& w,
-                 const HeadSpec& spec,
-                 int64_t row0,
-                 int64_t rows,
-                 int64_t begin,
-                 int64_t end,
-                 float* out,
-                 int64_t stride,
-                 int worker) override;
+  void head_tile(Rows x, const Matrix& w, const HeadSpec& spec, const LogitTile& tile) override;
+  // The loops of linear() and of head_tile() in any arithmetic: row_of(n, worker) is row n of W,
+  // dot(t, row, start) its product with row t of x, added to `start`.
+  template <typename RowOf, typename Dot>
+  void linear_by(const Matrix& w,
+                 int64_t count,
+                 const Vector* bias,
+                 bool accumulate,
+                 Rows out,
+                 const RowOf& row_of,
+                 const Dot& dot) {
+    in_parallel(w.rows, 16, [&](int64_t begin, int64_t end, int worker) {
+      for (int64_t n = begin; n < end; ++n) {
+        const auto row = row_of(n, worker);
+        for (int64_t t = 0; t < count; ++t) {
+          float& to = out.data[t * out.stride + n];
+          float start = bias != nullptr ? bias->data[n] : 0.0f;
+          if (accumulate) start = bias != nullptr ? to + start : to;
+          to = dot(t, row, start);
+        }
+      }
+    });
+  }
+  template <typename RowOf, typename Dot>
+  static void logits_by(const HeadSpec& spec,
+                        const LogitTile& tile,
+                        const RowOf& row_of,
+                        const Dot& dot) {
+    for (int64_t n = tile.begin; n < tile.end; ++n) {
+      const auto row = row_of(n, tile.worker);
+      const float start = spec.bias != nullptr ? spec.bias->data[n] : 0.0f;
+      for (int64_t r = 0; r < tile.rows; ++r) {
+        float logit = dot(tile.row0 + r, row, start) * spec.scale;
+        if (spec.softcap > 0) logit = softcap_lanes(logit, spec.softcap);
+        tile.out[r * tile.stride + n - tile.begin] = logit;
+      }
+    }
+  }
+
   TileSum tile_sum(const float* logits, int64_t count) override;
   void add_row(float* row, const float* from, float alpha, int64_t n) override;
+
+ private:
+  // Good until the next call with this worker.
+  const float* expanded(const Matrix& w, int64_t n, int worker);
 };
 
 // Rows as they lie in the file, in memory of our own.

@@ -151,6 +151,14 @@ std::vector<Weights> matrix_row(const Matrix& w, int64_t n) {
   return row;
 }
 
+std::vector<std::vector<Codes32>> quantise_rows(Rows x, int64_t begin, int64_t end) {
+  std::vector<std::vector<Codes32>> rows;
+  for (int64_t t = begin; t < end; ++t) {
+    rows.push_back(quantise_row(x.data + t * x.stride, x.width));
+  }
+  return rows;
+}
+
 }  // namespace
 
 void PlainFastBackend::linear(
@@ -158,49 +166,33 @@ void PlainFastBackend::linear(
   if (panel_layout(w.dtype).unit == 0) {
     return PlainBackend::linear(x, w, bias, accumulate, out);
   }
-  std::vector<std::vector<Codes32>> codes;
-  for (int64_t t = 0; t < x.count; ++t) {
-    codes.push_back(quantise_row(x.data + t * x.stride, x.width));
-  }
-  in_parallel(w.rows, 16, [&](int64_t begin, int64_t end, int) {
-    for (int64_t n = begin; n < end; ++n) {
-      const std::vector<Weights> row = matrix_row(w, n);
-      for (int64_t t = 0; t < x.count; ++t) {
-        float& to = out.data[t * out.stride + n];
-        float start = bias != nullptr ? bias->data[n] : 0.0f;
-        if (accumulate) start = bias != nullptr ? to + start : to;
-        to = fast_dot(codes[static_cast<size_t>(t)], row, w.dtype, start);
-      }
-    }
-  });
+  const std::vector<std::vector<Codes32>> codes = quantise_rows(x, 0, x.count);
+  linear_by(
+      w,
+      x.count,
+      bias,
+      accumulate,
+      out,
+      [&](int64_t n, int) { return matrix_row(w, n); },
+      [&](int64_t t, const std::vector<Weights>& row, float start) {
+        return fast_dot(codes[static_cast<size_t>(t)], row, w.dtype, start);
+      });
 }
 
 void PlainFastBackend::head_tile(Rows x,
                                  const Matrix& w,
                                  const HeadSpec& spec,
-                                 int64_t row0,
-                                 int64_t rows,
-                                 int64_t begin,
-                                 int64_t end,
-                                 float* out,
-                                 int64_t stride,
-                                 int worker) {
-  if (panel_layout(w.dtype).unit == 0) {
-    return PlainBackend::head_tile(x, w, spec, row0, rows, begin, end, out, stride, worker);
-  }
-  std::vector<std::vector<Codes32>> codes;
-  for (int64_t r = row0; r < row0 + rows; ++r) {
-    codes.push_back(quantise_row(x.data + r * x.stride, x.width));
-  }
-  for (int64_t n = begin; n < end; ++n) {
-    const std::vector<Weights> row = matrix_row(w, n);
-    for (int64_t r = 0; r < rows; ++r) {
-      const float start = spec.bias != nullptr ? spec.bias->data[n] : 0.0f;
-      float logit = fast_dot(codes[static_cast<size_t>(r)], row, w.dtype, start) * spec.scale;
-      if (spec.softcap > 0) logit = softcap_lanes(logit, spec.softcap);
-      out[r * stride + n - begin] = logit;
-    }
-  }
+                                 const LogitTile& tile) {
+  if (panel_layout(w.dtype).unit == 0) return PlainBackend::head_tile(x, w, spec, tile);
+  const std::vector<std::vector<Codes32>> codes =
+      quantise_rows(x, tile.row0, tile.row0 + tile.rows);
+  logits_by(
+      spec,
+      tile,
+      [&](int64_t n, int) { return matrix_row(w, n); },
+      [&](int64_t t, const std::vector<Weights>& row, float start) {
+        return fast_dot(codes[static_cast<size_t>(t - tile.row0)], row, w.dtype, start);
+      });
 }
 
 }  // namespace keju

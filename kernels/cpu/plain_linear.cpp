@@ -65,41 +65,32 @@ void PlainBackend::add_rows(const Matrix& table, std::span<const int32_t> positi
 }
 
 void PlainBackend::linear(Rows x, const Matrix& w, const Vector* bias, bool accumulate, Rows out) {
-  in_parallel(w.rows, 16, [&](int64_t begin, int64_t end, int worker) {
-    float* const row = worker_scratch(worker).floats(w.cols);
-    for (int64_t n = begin; n < end; ++n) {
-      plain(w).expand(n, row);
-      for (int64_t t = 0; t < x.count; ++t) {
-        float& to = out.data[t * out.stride + n];
-        float start = bias != nullptr ? bias->data[n] : 0.0f;
-        if (accumulate) start = bias != nullptr ? to + start : to;
-        to = dot(x.data + t * x.stride, row, w.cols, start);
-      }
-    }
-  });
+  linear_by(
+      w,
+      x.count,
+      bias,
+      accumulate,
+      out,
+      [&](int64_t n, int worker) { return expanded(w, n, worker); },
+      [&](int64_t t, const float* row, float start) {
+        return dot(x.data + t * x.stride, row, w.cols, start);
+      });
 }
 
-void PlainBackend::head_tile(Rows x,
-                             const Matrix& w,
-                             const HeadSpec& spec,
-                             int64_t row0,
-                             int64_t rows,
-                             int64_t begin,
-                             int64_t end,
-                             float* out,
-                             int64_t stride,
-                             int worker) {
+void PlainBackend::head_tile(Rows x, const Matrix& w, const HeadSpec& spec, const LogitTile& tile) {
+  logits_by(
+      spec,
+      tile,
+      [&](int64_t n, int worker) { return expanded(w, n, worker); },
+      [&](int64_t t, const float* row, float start) {
+        return dot(x.data + t * x.stride, row, w.cols, start);
+      });
+}
+
+const float* PlainBackend::expanded(const Matrix& w, int64_t n, int worker) {
   float* const row = worker_scratch(worker).floats(w.cols);
-  for (int64_t n = begin; n < end; ++n) {
-    plain(w).expand(n, row);
-    const float start = spec.bias != nullptr ? spec.bias->data[n] : 0.0f;
-    for (int64_t r = 0; r < rows; ++r) {
-      float logit = dot(x.data + (row0 + r) * x.stride, row, w.cols, start);
-      logit = logit * spec.scale;
-      if (spec.softcap > 0) logit = softcap_lanes(logit, spec.softcap);
-      out[r * stride + n - begin] = logit;
-    }
-  }
+  plain(w).expand(n, row);
+  return row;
 }
 
 TileSum PlainBackend::tile_sum(const float* logits, int64_t count) {

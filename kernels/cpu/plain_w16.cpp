@@ -74,8 +74,9 @@ float w16_dot(const CodedRow& x, const CodedRow& w, int64_t k, float start) {
 
 std::vector<CodedRow> coded_rows(Rows x, int64_t begin, int64_t end) {
   std::vector<CodedRow> rows;
-  for (int64_t t = begin; t < end; ++t)
+  for (int64_t t = begin; t < end; ++t) {
     rows.push_back(coded(x.data + t * x.stride, x.width, kW16Largest));
+  }
   return rows;
 }
 
@@ -90,39 +91,30 @@ CodedRow matrix_row(const Matrix& w, int64_t n) {
 void PlainW16Backend::linear(
     Rows x, const Matrix& w, const Vector* bias, bool accumulate, Rows out) {
   const std::vector<CodedRow> rows = coded_rows(x, 0, x.count);
-  in_parallel(w.rows, 16, [&](int64_t begin, int64_t end, int) {
-    for (int64_t n = begin; n < end; ++n) {
-      const CodedRow row = matrix_row(w, n);
-      for (int64_t t = 0; t < x.count; ++t) {
-        float& to = out.data[t * out.stride + n];
-        float start = bias != nullptr ? bias->data[n] : 0.0f;
-        if (accumulate) start = bias != nullptr ? to + start : to;
-        to = w16_dot(rows[static_cast<size_t>(t)], row, w.cols, start);
-      }
-    }
-  });
+  linear_by(
+      w,
+      x.count,
+      bias,
+      accumulate,
+      out,
+      [&](int64_t n, int) { return matrix_row(w, n); },
+      [&](int64_t t, const CodedRow& row, float start) {
+        return w16_dot(rows[static_cast<size_t>(t)], row, w.cols, start);
+      });
 }
 
 void PlainW16Backend::head_tile(Rows x,
                                 const Matrix& w,
                                 const HeadSpec& spec,
-                                int64_t row0,
-                                int64_t rows,
-                                int64_t begin,
-                                int64_t end,
-                                float* out,
-                                int64_t stride,
-                                int) {
-  const std::vector<CodedRow> all = coded_rows(x, row0, row0 + rows);
-  for (int64_t n = begin; n < end; ++n) {
-    const CodedRow row = matrix_row(w, n);
-    for (int64_t r = 0; r < rows; ++r) {
-      const float start = spec.bias != nullptr ? spec.bias->data[n] : 0.0f;
-      float logit = w16_dot(all[static_cast<size_t>(r)], row, w.cols, start) * spec.scale;
-      if (spec.softcap > 0) logit = softcap_lanes(logit, spec.softcap);
-      out[r * stride + n - begin] = logit;
-    }
-  }
+                                const LogitTile& tile) {
+  const std::vector<CodedRow> rows = coded_rows(x, tile.row0, tile.row0 + tile.rows);
+  logits_by(
+      spec,
+      tile,
+      [&](int64_t n, int) { return matrix_row(w, n); },
+      [&](int64_t t, const CodedRow& row, float start) {
+        return w16_dot(rows[static_cast<size_t>(t - tile.row0)], row, w.cols, start);
+      });
 }
 
 }  // namespace keju

@@ -22,19 +22,11 @@ std::unique_ptr<Matrix> W16Backend::make_matrix(const MatrixSource& source) {
 }
 
 const std::byte* W16Backend::quantise(Rows x, int64_t group) {
-  const int64_t whole = w16_bytes(group, x.width);
-  const int64_t groups = (x.count + group - 1) / group;
-  std::byte* const codes = codes_.bytes(groups * whole);
-  for (int64_t g = 0; g < groups; ++g) {
-    const float* const from = x.data + g * group * x.stride;
-    const int64_t rows = std::min(group, x.count - g * group);
-    std::byte* const to = codes + g * whole;
-    const int64_t grain = grain_for(2 * kW16Rows * x.width);
-    in_parallel(w16_blocks(rows), grain, [&](int64_t begin, int64_t end, int) {
-      w16_.quantise(from, x.stride, rows, x.width, begin, end, to);
-    });
-  }
-  return codes;
+  const int64_t bytes = w16_bytes(group, x.width);
+  const auto write = [&](Rows part, int64_t begin, int64_t end, std::byte* to) {
+    w16_.quantise(part.data, part.stride, part.count, part.width, begin, end, to);
+  };
+  return in_blocks(x, group, bytes, kW16Rows, 2 * kW16Rows * x.width, codes_, write);
 }
 
 void W16Backend::linear(Rows x, const Matrix& w, const Vector* bias, bool accumulate, Rows out) {
@@ -57,22 +49,15 @@ void W16Backend::linear(Rows x, const Matrix& w, const Vector* bias, bool accumu
 
 void W16Backend::prepare_head(Rows x, const Matrix&) { head_codes_ = quantise(x, kHeadRows); }
 
-void W16Backend::head_tile(Rows x,
-                           const Matrix& w,
-                           const HeadSpec& spec,
-                           int64_t row0,
-                           int64_t rows,
-                           int64_t begin,
-                           int64_t end,
-                           float* out,
-                           int64_t stride,
-                           int worker) {
-  LinearArgs args = head_args(w, spec, rows, begin, end, out, stride);
-  const std::byte* const codes = head_codes_ + row0 / kHeadRows * w16_bytes(kHeadRows, x.width);
-  args.packed = reinterpret_cast<const float*>(codes);
-  std::byte* const scratch = worker_scratch(worker).bytes(w16_.scratch_bytes(w16_blocks(rows)));
-  w16_.tiles(args, 0, w16_blocks(rows), begin / kPanel, (end + kPanel - 1) / kPanel, scratch);
-  finish_logits(spec, rows, end - begin, out, stride);
+void W16Backend::head_tile(Rows x, const Matrix& w, const HeadSpec& spec, const LogitTile& tile) {
+  LinearArgs args = head_args(w, spec, tile);
+  const int64_t before = tile.row0 / kHeadRows * w16_bytes(kHeadRows, x.width);
+  args.packed = reinterpret_cast<const float*>(head_codes_ + before);
+  const int64_t blocks = w16_blocks(tile.rows);
+  std::byte* const scratch = worker_scratch(tile.worker).bytes(w16_.scratch_bytes(blocks));
+  const int64_t last_panel = (tile.end + kPanel - 1) / kPanel;
+  w16_.tiles(args, 0, blocks, tile.begin / kPanel, last_panel, scratch);
+  finish_logits(spec, tile);
 }
 
 }  // namespace keju

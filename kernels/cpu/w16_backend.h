@@ -29,16 +29,7 @@ class PlainW16Backend : public PlainBackend {
   void linear(Rows x, const Matrix& w, const Vector* bias, bool accumulate, Rows out) override;
 
  protected:
-  void head_tile(Rows x,
-                 const Matrix& w,
-                 const HeadSpec& spec,
-                 int64_t row0,
-                 int64_t rows,
-                 int64_t begin,
-                 int64_t end,
-                 float* out,
-                 int64_t stride,
-                 int worker) override;
+  void head_tile(Rows x, const Matrix& w, const HeadSpec& spec, const LogitTile& tile) override;
 };
 
 class W16Backend : public LanesBackend {
@@ -49,16 +40,7 @@ class W16Backend : public LanesBackend {
 
  protected:
   void prepare_head(Rows x, const Matrix& w) override;
-  void head_tile(Rows x,
-                 const Matrix& w,
-                 const HeadSpec& spec,
-                 int64_t row0,
-                 int64_t rows,
-                 int64_t begin,
-                 int64_t end,
-                 float* out,
-                 int64_t stride,
-                 int worker) override;
+  void head_tile(Rows x, const Matrix& w, const HeadSpec& spec, const LogitTile& tile) override;
 
  private:
   // Codes of x, `group` rows at a time, each w16_bytes(group, width) after the one before; good

@@ -81,6 +81,9 @@ class AllItems : public RequestSource {
   uint64_t next_id_ = 0;
 };
 
+// Tokenizer, activations and everything else beside weights, keys and values.
+constexpr int64_t kProgramBytes = int64_t{200} << 20;
+
 int dry_run(const RunCommand& command,
             OpenedModel& opened,
             const std::vector<std::unique_ptr<Exam>>& exams) {
@@ -93,10 +96,8 @@ int dry_run(const RunCommand& command,
       std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   const int64_t plan_peak = peak_rss_bytes();
   const double rate = opened.model->measure_prefill_tokens_per_s();
-  const Descriptor& d = opened.model->decoder().descriptor();
-  const int64_t kv = d.layers * d.kv_heads * (d.k_size + d.v_size) *
-                     static_cast<int64_t>(sizeof(float)) * 2 * command.model.step_rows;
   const auto weights = static_cast<int64_t>(opened.checkpoint->weight_bytes());
+  const int64_t memory = weights + plan.kv_peak_bytes + kProgramBytes;
   const double seconds = static_cast<double>(plan.tokens_planned) / rate;
   const Json out{{"items", items},
                  {"tokens_naive", plan.tokens_naive},
@@ -105,7 +106,8 @@ int dry_run(const RunCommand& command,
                  {"plan_s", plan_s},
                  {"plan_peak_memory_bytes", plan_peak},
                  {"weights_bytes", weights},
-                 {"memory_bytes_about", weights + kv + (int64_t{200} << 20)},
+                 {"kv_peak_bytes_about", plan.kv_peak_bytes},
+                 {"memory_bytes_about", memory},
                  {"prefill_tokens_per_s", rate},
                  {"expected_prefill_s", seconds}};
   if (command.json) {
@@ -122,7 +124,7 @@ int dry_run(const RunCommand& command,
   fmt::print(
       "memory              about {} MB\nprefill             {:.0f} tokens/s measured "
       "here\nexpected time       {}{}\n",
-      (weights + kv + (int64_t{200} << 20)) / 1000000,
+      memory / 1000000,
       rate,
       duration(seconds),
       source.new_tokens > 0 ? " and the time of the new tokens" : "");

@@ -52,8 +52,11 @@ int64_t Decoder::resident_bytes() const {
   return bytes;
 }
 
-int Decoder::threads() const {
-  return std::max(1, stages_.front().model->backend().facts().threads);
+ThreadPool& Decoder::threads() {
+  if (threads_ == nullptr)
+    threads_ =
+        std::make_unique<ThreadPool>(std::max(1, stages_.front().model->backend().facts().threads));
+  return *threads_;
 }
 
 int64_t Decoder::page_bytes() const {

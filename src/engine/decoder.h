@@ -6,6 +6,7 @@
 #include <span>
 #include <vector>
 
+#include "base/thread_pool.h"
 #include "engine/page_pool.h"
 #include "kernels/backend.h"
 #include "model/model.h"
@@ -33,8 +34,9 @@ class Decoder : public PageStore {
   // The first stretch of layers: all of them where there is one backend.
   const Model& first_stage() const { return *stages_.front().model; }
 
-  // Of this process, for work beside the backends'; at least one.
-  int threads() const;
+  // For work beside the backends', as many as the first one has; started at the first call, and
+  // kept for all sessions to come.
+  ThreadPool& threads();
 
   // The largest steps that a session takes: step_rows rows of as many texts at the context's end,
   // and as many generations as decode together. For backends that count what they are asked for.
@@ -69,6 +71,7 @@ class Decoder : public PageStore {
   std::vector<Stage> stages_;
   std::vector<float> travelling_;  // rows between two stages
   int64_t most_pages_ = 0;
+  std::unique_ptr<ThreadPool> threads_;
 };
 
 }  // namespace keju

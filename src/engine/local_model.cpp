@@ -99,8 +99,7 @@ class Local : public LocalModel {
       throw fail(Code::kInput, "{}: tokenizer: found none, need one to read prompts", parts_.name);
     LocalSession session(
         *copies_.front(), *parts_.tokenizer, *encoder_, parts_.options, context_length_, source);
-    session.plan_all();
-    return session.stats();
+    return session.plan_all();
   }
 
   double measure_prefill_tokens_per_s() override {

@@ -51,8 +51,9 @@ class LocalModel : public LanguageModel {
   static std::unique_ptr<LocalModel> create(LocalModelParts parts);
   virtual const Decoder& decoder() const = 0;
 
-  // Tokenises and plans everything that `source` gives without computing: tokens_naive and
-  // tokens_planned (unique rows to compute; new tokens of generations not counted).
+  // Tokenises and plans everything that `source` gives without computing: tokens_naive,
+  // tokens_planned (unique rows to compute; new tokens of generations not counted) and
+  // kv_peak_bytes (of one device; generations taken to run to their caps).
   virtual SessionStats plan(RequestSource& source) = 0;
 
   // Speed of one packed forward pass, measured now.

@@ -6,25 +6,9 @@
 
 #include "base/error.h"
 #include "engine/session.h"
+#include "engine/window_cut.h"
 
 namespace keju {
-namespace {
-
-SessionStats sum(SessionStats a, const SessionStats& b) {
-  a.tokens_naive += b.tokens_naive;
-  a.tokens_computed += b.tokens_computed;
-  a.prefill_tokens += b.prefill_tokens;
-  a.prefill_s += b.prefill_s;
-  a.decode_tokens += b.decode_tokens;
-  a.decode_s += b.decode_s;
-  a.kv_peak_bytes = std::max(a.kv_peak_bytes, b.kv_peak_bytes);
-  a.tokens_planned += b.tokens_planned;
-  a.tokens_done += b.tokens_done;
-  return a;
-}
-
-}  // namespace
-
 ParallelSession::ParallelSession(std::span<const std::unique_ptr<Decoder>> copies,
                                  const Tokenizer& tokenizer,
                                  const PromptEncoder& encoder,
@@ -172,24 +156,22 @@ RequestCost ParallelSession::cost_of(const Request& request) const {
   return cost;
 }
 
-// As LocalSession::fill_window cuts them.
 std::vector<ParallelSession::Share> ParallelSession::next_window() {
   std::vector<Request> window;
   std::vector<RequestCost> costs;
-  int64_t tokens = 0;
-  while (tokens < options_.window_tokens) {
+  WindowCut cut(options_);
+  while (!cut.full()) {
     std::optional<Request> request = held_ ? std::exchange(held_, std::nullopt) : source_.next();
     if (!request) {
       source_dry_ = true;
       break;
     }
-    if (!window.empty() && request->group != window.back().group &&
-        tokens >= options_.window_least_tokens) {
+    if (cut.ends_before(request->group)) {
       held_ = std::move(request);
       break;
     }
     costs.push_back(cost_of(*request));
-    tokens += static_cast<int64_t>(costs.back().prompt.size());
+    cut.add(request->group, static_cast<int64_t>(costs.back().prompt.size()));
     window.push_back(std::move(*request));
   }
   std::vector<Share> shares;

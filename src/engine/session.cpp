@@ -53,13 +53,13 @@ std::optional<Response> LocalSession::next() {
       decode_step();
       continue;
     }
-    if (!start_regime() && !fill_window()) {
+    if (!start_regime(pool_) && !fill_window()) {
       if (ready_.empty()) return std::nullopt;
     }
   }
 }
 
-bool LocalSession::start_regime() {
+bool LocalSession::start_regime(PagePool& pool) {
   if (regimes_.empty()) return false;
   planner_.reset();
   trie_.reset();
@@ -69,7 +69,7 @@ bool LocalSession::start_regime() {
   PlannerLimits limits;
   limits.step_rows = options_.step_rows;
   planner_ = std::make_unique<Planner>(
-      *trie_, current_->sequences, pool_, limits, [this](int32_t sequence, PathState state) {
+      *trie_, current_->sequences, pool, limits, [this](int32_t sequence, PathState state) {
         kept_.emplace_back(sequence, std::move(state));
       });
   stats_.tokens_planned = stats_.tokens_done + trie_->unique_tokens();

@@ -10,7 +10,6 @@
 #include <unordered_map>
 #include <vector>
 
-#include "base/thread_pool.h"
 #include "engine/decoder.h"
 #include "engine/encode.h"
 #include "engine/local_model.h"
@@ -36,8 +35,10 @@ class LocalSession : public Session {
   std::optional<Response> next() override;
   SessionStats stats() const override;
 
-  // Takes in the whole source without computing; stats() then holds the plan's tokens.
-  void plan_all();
+  // Takes in the whole source without computing and returns the plan: its tokens, and about how
+  // many bytes of keys and values will be live at once (exact where nothing generates; else with
+  // the longest generations running together to their caps).
+  SessionStats plan_all();
 
  private:
   // A request on its way: what is still missing, and what is known.
@@ -91,7 +92,7 @@ class LocalSession : public Session {
   void admit_generate(const GenerateRequest& generate, int64_t job);
   void check_sequence(const Sequence& sequence) const;
   void add_sequence(int64_t regime_key, Sequence sequence, SequenceInfo info);
-  bool start_regime();
+  bool start_regime(PagePool& pool);
   void refuse(int64_t job, const std::string& why);
 
   bool room_for_prompts() const;
@@ -128,7 +129,6 @@ class LocalSession : public Session {
   int64_t window_added_ = 0;  // tokens that the request being admitted brought
   std::deque<Waiting> waiting_;
   bool source_dry_ = false;
-  std::unique_ptr<ThreadPool> encoding_threads_;  // from the first pull on
 
   std::deque<std::unique_ptr<Regime>> regimes_;
   std::unique_ptr<Regime> current_;

@@ -5,12 +5,11 @@
 
 #include "base/error.h"
 #include "engine/session.h"
+#include "engine/window_cut.h"
 
 namespace keju {
 namespace {
 
-// What a waiting request takes in memory beside its tokens, in tokens of four bytes.
-constexpr int64_t kRequestTokens = 256;
 constexpr int64_t kPulledTogether = 256;
 
 }  // namespace
@@ -21,23 +20,17 @@ void LocalSession::refuse(int64_t id, const std::string& why) {
   complete(id);
 }
 
-// A window ends at a group's border once it is worth a pass, and in any case before it would be too
-// large to plan: memory is bounded by the window, not by the number of items.
 bool LocalSession::fill_window() {
-  int64_t tokens = 0;
-  std::string group;
-  bool any = false;
-  while (tokens < options_.window_tokens) {
+  WindowCut window(options_);
+  while (!window.full()) {
     if (waiting_.empty() && !pull()) break;
-    const std::string& next = waiting_.front().request.group;
-    if (any && next != group && tokens >= options_.window_least_tokens) break;
-    group = next;
-    any = true;
+    const std::string group = waiting_.front().request.group;
+    if (window.ends_before(group)) break;
     Waiting waiting = std::move(waiting_.front());
     waiting_.pop_front();
-    tokens += kRequestTokens + admit(std::move(waiting));
+    window.add(group, admit(std::move(waiting)));
   }
-  return any;
+  return !window.empty();
 }
 
 // The next requests of the source, encoded on all threads; false when there are none.
@@ -49,10 +42,8 @@ bool LocalSession::pull() {
       waiting_.push_back({.request = std::move(*request), .pairs = {}, .failure = nullptr});
   }
   if (waiting_.empty()) return false;
-  if (encoding_threads_ == nullptr)
-    encoding_threads_ = std::make_unique<ThreadPool>(model_.threads());
-  encoding_threads_->run(static_cast<int64_t>(waiting_.size()),
-                         [this](int64_t i) { encode(waiting_[static_cast<size_t>(i)]); });
+  model_.threads().run(static_cast<int64_t>(waiting_.size()),
+                       [this](int64_t i) { encode(waiting_[static_cast<size_t>(i)]); });
   return true;
 }
 
@@ -63,14 +54,6 @@ void LocalSession::encode(Waiting& waiting) const {
     waiting.pairs = encoder_.pairs(score->prompt, score->continuations, score->boundary);
   } catch (...) {
     waiting.failure = std::current_exception();  // that request's own; admit throws it again
-  }
-}
-
-void LocalSession::plan_all() {
-  while (fill_window()) {
-    while (start_regime()) stats_.tokens_done = stats_.tokens_planned;
-    jobs_.clear();
-    ready_.clear();
   }
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -142,6 +143,20 @@ struct SessionStats {
   int64_t tokens_planned = 0;  // of the current window, for progress
   int64_t tokens_done = 0;
 };
+
+// Of two sessions together: sums, and the larger of the peaks.
+inline SessionStats sum(SessionStats a, const SessionStats& b) {
+  a.tokens_naive += b.tokens_naive;
+  a.tokens_computed += b.tokens_computed;
+  a.prefill_tokens += b.prefill_tokens;
+  a.prefill_s += b.prefill_s;
+  a.decode_tokens += b.decode_tokens;
+  a.decode_s += b.decode_s;
+  a.kv_peak_bytes = std::max(a.kv_peak_bytes, b.kv_peak_bytes);
+  a.tokens_planned += b.tokens_planned;
+  a.tokens_done += b.tokens_done;
+  return a;
+}
 
 struct ModelFacts {
   std::string name;    // file or folder name

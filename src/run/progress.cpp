@@ -14,7 +14,9 @@ double eta_s(const Work& work, double elapsed_s) {
   const int64_t items_left = work.total - work.resumed - work.done;
   if (items_left <= 0 || work.done == 0 || elapsed_s <= 0) return 0;
   const auto computed = static_cast<double>(work.stats.tokens_computed);
-  if (work.stats.tokens_planned <= 0 || computed <= 0 || work.handed_out <= 0) {
+  // How many tokens a generation will take nobody knows, so that its prompts' say nothing.
+  const bool generates = work.stats.decode_tokens > 0;
+  if (generates || work.stats.tokens_planned <= 0 || computed <= 0 || work.handed_out <= 0) {
     return elapsed_s / static_cast<double>(work.done) * static_cast<double>(items_left);
   }
   const auto window_left =

@@ -21,7 +21,7 @@ struct Work {
 
 // Seconds until `work` ends if it goes on as in its first `elapsed_s` seconds: from tokens where
 // the model plans them (those of its window are known, later items are taken to be of the size of
-// those so far), else from items. 0 while nothing is known.
+// those so far), else, and where answers are generated, from items. 0 while nothing is known.
 double eta_s(const Work& work, double elapsed_s);
 
 // Calls back at most ten times a second: a fast model may finish thousands of items in one.

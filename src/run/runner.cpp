@@ -270,19 +270,6 @@ class Pass {
     meter_.tell(exam == nullptr ? "" : exam_key(*exam), work, when);
   }
 
-  static SessionStats sum(SessionStats a, const SessionStats& b) {
-    a.tokens_naive += b.tokens_naive;
-    a.tokens_computed += b.tokens_computed;
-    a.prefill_tokens += b.prefill_tokens;
-    a.prefill_s += b.prefill_s;
-    a.decode_tokens += b.decode_tokens;
-    a.decode_s += b.decode_s;
-    a.kv_peak_bytes = std::max(a.kv_peak_bytes, b.kv_peak_bytes);
-    a.tokens_planned += b.tokens_planned;
-    a.tokens_done += b.tokens_done;
-    return a;
-  }
-
   LanguageModel& model_;
   const RunOptions& options_;
   RunStore& store_;

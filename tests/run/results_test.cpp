@@ -226,5 +226,17 @@ TEST(Eta, ComesFromTokensWhereTheyArePlanned) {
   EXPECT_EQ(eta_s(work, 5), 0);
 }
 
+TEST(Eta, ComesFromItemsWhereAnswersAreGenerated) {
+  Work work;
+  work.total = 420;
+  work.done = 34;
+  work.handed_out = 420;
+  work.stats = {.tokens_computed = 50'000, .decode_tokens = 40'000};
+  work.stats.tokens_planned = 100'000;
+  work.stats.tokens_done = 10'000;
+  // All prompts would be computed at this rate in 27 s; the answers to 386 of them would not.
+  EXPECT_DOUBLE_EQ(eta_s(work, 340), 3860);
+}
+
 }  // namespace
 }  // namespace keju

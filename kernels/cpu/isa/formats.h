@@ -314,5 +314,20 @@ KEJU_INLINE void with_block_format(DType dtype, const Use& use) {
   }
 }
 
+// The same for all types: plain(F{}) for those that are stored as they are, blocks(F{}) for others.
+template <typename Plain, typename Blocks>
+KEJU_INLINE void with_format(DType dtype, const Plain& plain, const Blocks& blocks) {
+  switch (dtype) {
+    case DType::kF32:
+      return plain(F32{});
+    case DType::kF16:
+      return plain(F16{});
+    case DType::kBF16:
+      return plain(BF16{});
+    default:
+      return with_block_format(dtype, blocks);
+  }
+}
+
 }  // namespace
 }  // namespace keju

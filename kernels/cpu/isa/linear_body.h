@@ -147,19 +147,11 @@ using PanelsFunction = void (*)(const LinearArgs& a, int64_t panel, int64_t end)
 
 template <int R>
 PanelsFunction direct_function(DType dtype) {
-  switch (dtype) {
-    case DType::kF32:
-      return direct_plain_panels<F32, R>;
-    case DType::kF16:
-      return direct_plain_panels<F16, R>;
-    case DType::kBF16:
-      return direct_plain_panels<BF16, R>;
-    default:
-      break;
-  }
   PanelsFunction function = nullptr;
-  with_block_format(dtype,
-                    [&](auto format) { function = direct_block_panels<decltype(format), R>; });
+  with_format(
+      dtype,
+      [&](auto format) { function = direct_plain_panels<decltype(format), R>; },
+      [&](auto format) { function = direct_block_panels<decltype(format), R>; });
   return function;
 }
 
@@ -222,17 +214,10 @@ void expand_plain(const std::byte* panel, int64_t k0, int64_t count, float* out)
 // Rows [k0, k0 + count) of one panel as [count][16] floats. k0 and count: multiples of 32 for
 // block types.
 void expand(DType dtype, const std::byte* panel, int64_t k0, int64_t count, float* out) {
-  switch (dtype) {
-    case DType::kF32:
-      return expand_plain<F32>(panel, k0, count, out);
-    case DType::kF16:
-      return expand_plain<F16>(panel, k0, count, out);
-    case DType::kBF16:
-      return expand_plain<BF16>(panel, k0, count, out);
-    default:
-      with_block_format(
-          dtype, [&](auto format) { expand_blocks<decltype(format)>(panel, k0, count, out); });
-  }
+  with_format(
+      dtype,
+      [&](auto format) { expand_plain<decltype(format)>(panel, k0, count, out); },
+      [&](auto format) { expand_blocks<decltype(format)>(panel, k0, count, out); });
 }
 
 void expand_one(

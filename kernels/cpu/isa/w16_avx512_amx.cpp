@@ -121,18 +121,11 @@ using ExpandUnit =
     void (*)(const LinearArgs& a, const std::byte* panel, int64_t index, V inverse, std::byte* to);
 
 ExpandUnit expansion_of(DType dtype) {
-  switch (dtype) {
-    case DType::kF32:
-      return expand_plain<F32>;
-    case DType::kF16:
-      return expand_plain<F16>;
-    case DType::kBF16:
-      return expand_plain<BF16>;
-    default:
-      break;
-  }
   ExpandUnit found = nullptr;
-  with_block_format(dtype, [&](auto format) { found = expand_unit<decltype(format)>; });
+  with_format(
+      dtype,
+      [&](auto format) { found = expand_plain<decltype(format)>; },
+      [&](auto format) { found = expand_unit<decltype(format)>; });
   return found;
 }
 
@@ -169,30 +162,19 @@ KEJU_INLINE void take_unit(const std::byte* panel, int64_t index, Largest& large
   take_octet<F, 3>(unit.codes, unit.second, largest);
 }
 
-template <typename F>
-void measure_plain(const std::byte* panel, int64_t begin, int64_t end, Largest& largest) {
-  for (int64_t k = begin; k < end; ++k) largest.take(F::at(panel + k * F::kBytes));
-}
-
 Largest measure_group(const LinearArgs& a, const std::byte* panel, int64_t begin, int64_t end) {
   Largest largest;
-  switch (a.dtype) {
-    case DType::kF32:
-      measure_plain<F32>(panel, begin, end, largest);
-      break;
-    case DType::kF16:
-      measure_plain<F16>(panel, begin, end, largest);
-      break;
-    case DType::kBF16:
-      measure_plain<BF16>(panel, begin, end, largest);
-      break;
-    default:
-      with_block_format(a.dtype, [&](auto format) {
+  with_format(
+      a.dtype,
+      [&](auto format) {
+        using F = decltype(format);
+        for (int64_t k = begin; k < end; ++k) largest.take(F::at(panel + k * F::kBytes));
+      },
+      [&](auto format) {
         for (int64_t u = begin / 32; u < end / 32; ++u) {
           take_unit<decltype(format)>(panel, u, largest);
         }
       });
-  }
   return largest;
 }
 
