@@ -175,7 +175,7 @@ void CpuBase::sample_tiles(
     const int64_t begin = tile * kHeadTile;
     const int64_t end = std::min(w.rows, begin + kHeadTile);
     float* const own = scratch + held * worker;
-    head_tile(x, w, spec, row0, rows, begin, end, own, kHeadTile, worker);
+    head_tile(x, w, spec, {row0, rows, begin, end, own, kHeadTile, worker});
     for (int64_t r = 0; r < rows; ++r) {
       const float* const logits = own + r * kHeadTile;
       const float max = tile_sum(logits, end - begin).max;
