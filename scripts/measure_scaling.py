@@ -8,6 +8,9 @@ prompts (`keju run --dry-run`). Prints items/s, unique tokens/s, peak memory, an
 planning. Needs the standard library alone.
 
   scripts/measure_scaling.py --keju build/release/keju --model MODEL.gguf --out reports/scaling
+
+Most of the time goes to the 10,000 items: about 50 unique tokens each for SmolLM2 (500,000, three
+minutes at 2,800 tokens/s); choose --mode, --many and --pairs by that.
 """
 import argparse
 import csv
@@ -25,11 +28,13 @@ from pathlib import Path
 SUBJECTS = ("agronomy", "anatomy", "astronomy", "college_law", "philosophy")
 LETTERS = ("的一是在不了有和人这中大为上个国我以要他时来用们生到作地于出就分对成会可主发年动同工也能下过子说产种"
            "面而方后多定行学法所民得经十三之进着等部度家电力里如水化高自二理起小物现实加量都两体制机当使点从业本")
+SIZES = ((6, 12), (1, 3), (1, 3), (1, 3), (1, 3))  # letters of the question and of each option
 
 
 def write_paper(folder, items):
     """`items` questions over all subjects, the same ones first in every paper."""
-    if (folder / "done").exists():
+    done = folder / "done"
+    if done.exists() and done.read_text() == str(SIZES):
         return folder
     shutil.rmtree(folder, ignore_errors=True)
     for s, subject in enumerate(SUBJECTS):
@@ -43,9 +48,9 @@ def write_paper(folder, items):
                 rows.writerow(["", "Question", "A", "B", "C", "D", "Answer"])
                 for i in range(count):
                     texts = ["".join(draw.choices(LETTERS, k=draw.randint(*size)))
-                             for size in ((10, 25), (2, 4), (2, 4), (2, 4), (2, 4))]
+                             for size in SIZES]
                     rows.writerow([i, *texts, draw.choice("ABCD")])
-    (folder / "done").touch()
+    done.write_text(str(SIZES))
     return folder
 
 
@@ -70,6 +75,8 @@ def examine(options, items):
             "unique_tokens_per_s": results["tokens"]["computed"] / seconds,
             "unique_tokens_per_item": results["tokens"]["computed"] / items,
             "peak_rss_bytes": results["memory"]["peak_rss_bytes"],
+            "weights_bytes": results["memory"]["weights_bytes"],
+            "kv_peak_bytes": results["memory"]["kv_peak_bytes"],
             "numeric_mode": results["model"]["numeric_mode"],
             "commit": results["environment"]["commit"], "cpu": results["environment"]["cpu"]}
 
@@ -91,19 +98,22 @@ def summary(runs, items):
     return {"items": items, "runs": len(of),
             **{key: statistics.median(r[key] for r in of)
                for key in ("items_per_s", "unique_tokens_per_s", "unique_tokens_per_item")},
-            "peak_rss_bytes": max(r["peak_rss_bytes"] for r in of)}
+            **{key: max(r[key] for r in of)
+               for key in ("peak_rss_bytes", "weights_bytes", "kv_peak_bytes")}}
 
 
 def markdown(result):
     few, many = result["examined"]
     lines = [f"{result['model']}, {result['numeric_mode']}, {result['shots']}-shot; {result['cpu']}, "
              f"{result['threads']} threads; keju {result['commit']}", "",
-             "| items | runs | items/s | unique tokens/s | unique tokens an item | peak memory MB |",
-             "| ---: | ---: | ---: | ---: | ---: | ---: |"]
+             "| items | runs | items/s | unique tokens/s | unique tokens an item | peak memory MB | "
+             "of it weights and KV MB |",
+             "| ---: | ---: | ---: | ---: | ---: | ---: | ---: |"]
     for r in (few, many):
         lines.append(f"| {r['items']} | {r['runs']} | {r['items_per_s']:.2f} | "
                      f"{r['unique_tokens_per_s']:.0f} | {r['unique_tokens_per_item']:.1f} | "
-                     f"{r['peak_rss_bytes'] / 1e6:.0f} |")
+                     f"{r['peak_rss_bytes'] / 1e6:.0f} | "
+                     f"{(r['weights_bytes'] + r['kv_peak_bytes']) / 1e6:.0f} |")
     lines += ["", f"items/s at {many['items']} over {few['items']}: {result['items_per_s_ratio']:.3f}; "
               f"peak memory {result['peak_memory_growth_bytes'] / 1e6:+.0f} MB", "",
               "| prompts planned | seconds | prompts/s | tokens naive | tokens to compute | peak memory MB |",

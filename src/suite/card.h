@@ -4,15 +4,31 @@
 #include <cstdint>
 #include <filesystem>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/json.h"
 #include "base/yaml.h"
 
 namespace keju {
+
+class MappedFile;
+
+// The content of a file of a data set: mapped from the disk, or the program's own.
+class DataText {
+ public:
+  explicit DataText(std::string_view embedded) : embedded_(embedded) {}
+  explicit DataText(std::shared_ptr<const MappedFile> file) : file_(std::move(file)) {}
+  std::string_view text() const;  // as long as this lives
+
+ private:
+  std::string_view embedded_;
+  std::shared_ptr<const MappedFile> file_;
+};
 
 // A place that files are read from: a folder of the user's, or the program's own files.
 class DataFolder {
@@ -23,7 +39,8 @@ class DataFolder {
   bool is_embedded() const { return embedded_; }
   bool exists() const;                               // the folder itself
   bool has(const std::string& path) const;           // a file in it
-  std::string read(const std::string& path) const;   // Errors: Error(kIo)
+  DataText open(const std::string& path) const;      // Errors: Error(kIo)
+  std::string read(const std::string& path) const;   // the same as a text of one's own
   std::string where(const std::string& path) const;  // as messages name it
   // Files of `folder` whose names end in `suffix`, relative to the root, sorted.
   std::vector<std::string> list(const std::string& folder, std::string_view suffix) const;

@@ -13,13 +13,10 @@ class CsvParser {
  public:
   CsvParser(std::string_view text, std::string_view where) : text_(text), where_(where) {}
 
-  std::vector<CsvRecord> parse() {
-    std::vector<CsvRecord> records;
+  void parse(const std::function<void(const CsvRecord&)>& take) {
     while (at_ < text_.size()) {
-      if (take_line_end()) continue;
-      records.push_back(record());
+      if (!take_line_end()) take(record());
     }
-    return records;
   }
 
  private:
@@ -110,15 +107,18 @@ void check_text(std::string_view text, std::string_view where) {
   }
 }
 
-std::vector<CsvRecord> parse_csv(std::string_view text, std::string_view where) {
+void for_each_csv_record(std::string_view text,
+                         std::string_view where,
+                         const std::function<void(const CsvRecord&)>& take) {
   check_text(text, where);
-  return CsvParser(without_bom(text), where).parse();
+  CsvParser(without_bom(text), where).parse(take);
 }
 
-std::vector<CsvRecord> parse_tsv(std::string_view text, std::string_view where) {
+void for_each_tsv_record(std::string_view text,
+                         std::string_view where,
+                         const std::function<void(const CsvRecord&)>& take) {
   check_text(text, where);
   text = without_bom(text);
-  std::vector<CsvRecord> records;
   for (int64_t line = 1; !text.empty(); ++line) {
     const size_t end = std::min(text.find_first_of("\r\n"), text.size());
     std::string_view body = text.substr(0, end);
@@ -132,8 +132,13 @@ std::vector<CsvRecord> parse_tsv(std::string_view text, std::string_view where) 
       if (tab == body.size()) break;
       body.remove_prefix(tab + 1);
     }
-    records.push_back(std::move(record));
+    take(record);
   }
+}
+
+std::vector<CsvRecord> parse_csv(std::string_view text, std::string_view where) {
+  std::vector<CsvRecord> records;
+  for_each_csv_record(text, where, [&](const CsvRecord& record) { records.push_back(record); });
   return records;
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -20,8 +21,15 @@ struct CsvRecord {
 // NUL, a quote that never closes, or text after a closing quote.
 std::vector<CsvRecord> parse_csv(std::string_view text, std::string_view where);
 
+// The same record by record.
+void for_each_csv_record(std::string_view text,
+                         std::string_view where,
+                         const std::function<void(const CsvRecord&)>& take);
+
 // Tab-separated values: no quoting; records end at LF, CRLF or CR. Errors as above.
-std::vector<CsvRecord> parse_tsv(std::string_view text, std::string_view where);
+void for_each_tsv_record(std::string_view text,
+                         std::string_view where,
+                         const std::function<void(const CsvRecord&)>& take);
 
 // Refuses text that is not UTF-8 or holds a NUL, naming the line. Errors: Error(kInput).
 void check_text(std::string_view text, std::string_view where);

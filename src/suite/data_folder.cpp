@@ -32,11 +32,21 @@ bool DataFolder::has(const std::string& path) const {
   return std::filesystem::is_regular_file(root_ / path, ignored);
 }
 
-std::string DataFolder::read(const std::string& path) const {
-  if (!embedded_) return read_file(root_ / path);
+std::string_view DataText::text() const {
+  if (file_ == nullptr) return embedded_;
+  const std::span<const std::byte> bytes = file_->bytes();
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
+DataText DataFolder::open(const std::string& path) const {
+  if (!embedded_) return DataText(MappedFile::open(root_ / path));
   const EmbeddedFile* file = find_embedded(prefix_ + path);
   if (file == nullptr) throw fail(Code::kIo, "{}: found no such file", where(path));
-  return std::string(file->content);
+  return DataText(file->content);
+}
+
+std::string DataFolder::read(const std::string& path) const {
+  return std::string(open(path).text());
 }
 
 std::string DataFolder::where(const std::string& path) const {

@@ -26,8 +26,8 @@ struct Paper {
   const SubjectRows* rows = nullptr;
   const SubjectRows* pool = nullptr;  // rows that worked examples come from
   std::string header;
-  std::vector<Prompter::Shot> ready;        // worked examples that every item may share
-  std::vector<std::vector<int64_t>> drawn;  // by item, of ShotRules::Pick::kPythonRandom
+  std::vector<Prompter::Shot> ready;  // worked examples that every item may share
+  std::vector<int32_t> drawn;  // rows of the pool, by item, of ShotRules::Pick::kPythonRandom
   const Prompter* prompter = nullptr;
   const Protocol* protocol = nullptr;
   int64_t items = 0;
@@ -91,30 +91,26 @@ class FileExam : public Exam {
     return rows * per_row_ * samples();
   }
 
+  std::string item_id(int64_t index) const override {
+    const Place place = place_of(index);
+    return id_of(place, place.paper.rows->rows[static_cast<size_t>(place.at)].row);
+  }
+
   ExamItem item(int64_t index) const override {
-    KEJU_CHECK(index >= 0 && index < size(), "exam item out of range");
-    const int64_t sample = index % samples();
-    index /= samples();
-    const auto next = std::upper_bound(begins_.begin(), begins_.end(), index);
-    const size_t which = static_cast<size_t>(next - begins_.begin()) - 1;
-    const Paper& paper = papers_[which];
-    const int64_t at = (index - begins_[which]) / per_row_;
-    const int64_t rotation = options_.cyclic ? (index - begins_[which]) % per_row_ : 0;
-    const DataRow& canonical = paper.rows->rows[static_cast<size_t>(at)];
-    const DataRow turned = rotation == 0 ? DataRow() : rotated(canonical, rotation);
-    const DataRow& row = rotation == 0 ? canonical : turned;
+    const Place place = place_of(index);
+    const auto& [paper, at, part, sample] = place;
+    DataRow row = paper.rows->rows[static_cast<size_t>(at)];
+    if (options_.cyclic && part > 0) row = rotated(row, part);
     const CardSubject& subject = *paper.subject;
     const Prompter& prompter = *paper.prompter;
     ExamItem item;
-    item.id = fmt::format("{}/{}/{}/{}", suite_.name, subject.id, split_, row.row);
-    if (samples() > 1) item.id += fmt::format("#{}", sample);
+    item.id = id_of(place, row.row);
     item.sample = sample;
-    if (rotation > 0) item.id += fmt::format("~{}", rotation);
     item.subject = subject.id;
     item.row = row.row;
     item.doc = row.doc;
     if (!variant_.prompt.turns.empty()) {
-      add_turns(row, static_cast<size_t>((index - begins_[which]) % per_row_), item);
+      add_turns(row, static_cast<size_t>(part), item);
     } else if (protocol().generate.shots_as_turns) {
       add_shots(paper.header, shots_of(paper, at), prompter.item(row, subject), item);
     } else {
@@ -141,6 +137,30 @@ class FileExam : public Exam {
   }
 
  private:
+  struct Place {
+    const Paper& paper;
+    int64_t at;      // which of its rows
+    int64_t part;    // turn of the row's conversation, or rotation of its options
+    int64_t sample;  // which of the protocol's samples
+  };
+
+  Place place_of(int64_t index) const {
+    KEJU_CHECK(index >= 0 && index < size(), "exam item out of range");
+    const int64_t question = index / samples();
+    const auto next = std::upper_bound(begins_.begin(), begins_.end(), question);
+    const size_t which = static_cast<size_t>(next - begins_.begin()) - 1;
+    const int64_t inside = question - begins_[which];
+    return {papers_[which], inside / per_row_, inside % per_row_, index % samples()};
+  }
+
+  std::string id_of(const Place& place, int64_t row) const {
+    std::string id = fmt::format("{}/{}/{}/{}", suite_.name, place.paper.subject->id, split_, row);
+    if (samples() > 1) id += fmt::format("#{}", place.sample);
+    if (options_.cyclic && place.part > 0) id += fmt::format("~{}", place.part);
+    if (!variant_.prompt.turns.empty() && per_row_ > 1) id += fmt::format(".{}", place.part + 1);
+    return id;
+  }
+
   // Turn `turn` of a row's conversation. As a prompt stand the user's turns alone: what the model
   // says between them is not known before it has said it.
   void add_turns(const DataRow& row, size_t turn, ExamItem& item) const {
@@ -149,7 +169,6 @@ class FileExam : public Exam {
       item.turns.push_back(plain_text(list[i]));
       item.prompt += (i == 0 ? "" : "\n\n") + item.turns.back();
     }
-    if (per_row_ > 1) item.id += fmt::format(".{}", turn + 1);
   }
 
   // Worked examples as turns. The prompt is all that is said, for whoever reads it as one text.
@@ -427,9 +446,12 @@ class FileExam : public Exam {
     // One stream for the subject, drawn from in item order: what an item gets depends on how many
     // stand before it, and --limit keeps a prefix.
     PythonRandom random(shot_rules().seed);
+    paper.drawn.reserve(static_cast<size_t>(paper.items) * needed);
     for (int64_t i = 0; i < paper.items; ++i) {
-      paper.drawn.push_back(random.sample(static_cast<int64_t>(paper.pool->rows.size()),
-                                          static_cast<int64_t>(needed)));
+      for (const int64_t row : random.sample(static_cast<int64_t>(paper.pool->rows.size()),
+                                             static_cast<int64_t>(needed))) {
+        paper.drawn.push_back(static_cast<int32_t>(row));
+      }
     }
   }
 
@@ -445,8 +467,9 @@ class FileExam : public Exam {
       }
       return shots;
     }
-    for (const int64_t row : paper.drawn[static_cast<size_t>(at)]) {
-      if (shots.size() == count) break;
+    const size_t each = count + (own ? 1 : 0);
+    for (size_t i = 0; i < each && shots.size() < count; ++i) {
+      const int32_t row = paper.drawn[static_cast<size_t>(at) * each + i];
       if (own && row == at) continue;
       shots.push_back(
           paper.prompter->shot(paper.pool->rows[static_cast<size_t>(row)], *paper.subject));
@@ -467,7 +490,7 @@ class FileExam : public Exam {
       begins_.push_back(begins_.back() + paper.items * per_row_);
       double sum = 0;
       for (int64_t i = 0; i < paper.items; ++i) {
-        const size_t options = paper.rows->rows[static_cast<size_t>(i)].options.size();
+        const size_t options = paper.rows->rows.options(static_cast<size_t>(i));
         if (options > 0) sum += 1.0 / static_cast<double>(options);
       }
       const bool macro = protocol().average == Average::kMacro;

@@ -150,7 +150,8 @@ struct ExamOptions {
 // A suite, a protocol and a data set put together. Everything that can be wrong with them is found
 // on opening: unknown names are Error(kUsage), bad data files Error(kInput) with file and line, a
 // missing data folder Error(kIo) with how to get it. Data files are checked whole, beyond --limit
-// too. Threads: const and safe to share.
+// too. Texts do not stay in memory: eight bytes of an item do, with worked examples drawn at random
+// four more for each of them. Threads: const and safe to share.
 class Exam {
  public:
   static std::unique_ptr<Exam> open(const ExamOptions& options);
@@ -174,7 +175,10 @@ class Exam {
   virtual int turns() const { return 1; }
   virtual int64_t size() const = 0;  // items, each as often as it is sampled
   virtual int64_t unlimited_size() const { return size(); }  // what it were without --limit
-  virtual ExamItem item(int64_t index) const = 0;  // rendered on demand; 0 <= index < size()
+  // Rendered on demand; 0 <= index < size(). Errors: Error(kIo) where its text cannot be read
+  // again.
+  virtual ExamItem item(int64_t index) const = 0;
+  virtual std::string item_id(int64_t index) const { return item(index).id; }  // without the rest
 };
 
 // Names of the embedded suites, sorted; and the protocols of one, `official` first (none for a

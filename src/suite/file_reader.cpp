@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <deque>
 #include <map>
 
 #include "base/error.h"
@@ -25,16 +26,24 @@ std::string join(const std::vector<std::string>& list) {
 // Turns one file of a data set into rows.
 class FileReader {
  public:
-  FileReader(const DataCard& card, const std::string& split, std::string where)
-      : card_(card), split_(split), where_(std::move(where)) {}
+  FileReader(const DataCard& card,
+             const std::string& split,
+             std::string where,
+             const std::function<void(DataRow)>& take)
+      : card_(card), split_(split), where_(std::move(where)), take_(take) {}
 
-  std::vector<DataRow> read(std::string_view text) {
+  void read(std::string_view text) {
+    read_all(text);
+    if (find_ids_again()) read_all(text);
+  }
+
+ private:
+  void read_all(std::string_view text) {
+    next_row_ = 0;
     switch (card_.format) {
       case DataCard::Format::kCsv:
-        read_records(parse_csv(text, where_));
-        break;
       case DataCard::Format::kTsv:
-        read_records(parse_tsv(text, where_));
+        read_records(text);
         break;
       case DataCard::Format::kJsonl:
         read_jsonl(text);
@@ -46,10 +55,8 @@ class FileReader {
         read_text(text);
         break;
     }
-    return std::move(rows_);
   }
 
- private:
   // The columns that the header names, in its order; null for one that the card lets pass.
   std::vector<const CardColumn*> header(const CsvRecord& record) {
     std::vector<const CardColumn*> columns;
@@ -121,40 +128,52 @@ class FileReader {
                                                : "list, which CSV cannot hold");
   }
 
-  void read_records(const std::vector<CsvRecord>& records) {
-    if (records.empty()) throw fail(Code::kInput, "{}:1: found nothing, need a header", where_);
+  void read_records(std::string_view text) {
     std::vector<const CardColumn*> columns;
     std::vector<std::string> names;
-    if (card_.header) {
-      columns = header(records[0]);
-      names = records[0].fields;
+    for (const CardColumn& column : card_.columns) {
+      columns.push_back(&column);
+      names.push_back(column.name);
+    }
+    bool begun = false;
+    const auto take = [&](const CsvRecord& record) {
+      if (!begun && card_.header) {
+        columns = header(record);
+        names = record.fields;
+      } else {
+        read_record(record, columns, names);
+      }
+      begun = true;
+    };
+    if (card_.format == DataCard::Format::kCsv) {
+      for_each_csv_record(text, where_, take);
     } else {
-      for (const CardColumn& column : card_.columns) {
-        columns.push_back(&column);
-        names.push_back(column.name);
+      for_each_tsv_record(text, where_, take);
+    }
+    if (!begun) throw fail(Code::kInput, "{}:1: found nothing, need a header", where_);
+  }
+
+  void read_record(const CsvRecord& record,
+                   const std::vector<const CardColumn*>& columns,
+                   const std::vector<std::string>& names) {
+    const std::string at = fmt::format("{}:{}", where_, record.line);
+    if (record.fields.size() != columns.size()) {
+      throw fail(Code::kInput,
+                 "{}: columns: found {}, need {} ({})",
+                 at,
+                 record.fields.size(),
+                 columns.size(),
+                 join(names));
+    }
+    Json doc = Json::object();
+    for (size_t c = 0; c < columns.size(); ++c) {
+      if (columns[c] == nullptr) {
+        keep_other(doc, names[c], record.fields[c], at);
+      } else {
+        doc[columns[c]->key] = cell(*columns[c], record.fields[c], at);
       }
     }
-    for (size_t i = card_.header ? 1 : 0; i < records.size(); ++i) {
-      const CsvRecord& record = records[i];
-      const std::string at = fmt::format("{}:{}", where_, record.line);
-      if (record.fields.size() != columns.size()) {
-        throw fail(Code::kInput,
-                   "{}: columns: found {}, need {} ({})",
-                   at,
-                   record.fields.size(),
-                   columns.size(),
-                   join(names));
-      }
-      Json doc = Json::object();
-      for (size_t c = 0; c < columns.size(); ++c) {
-        if (columns[c] == nullptr) {
-          keep_other(doc, names[c], record.fields[c], at);
-        } else {
-          doc[columns[c]->key] = cell(*columns[c], record.fields[c], at);
-        }
-      }
-      add(std::move(doc), at);
-    }
+    add(std::move(doc), at);
   }
 
   void keep_other(Json& doc, const std::string& name, const Json& value, const std::string& at) {
@@ -355,15 +374,34 @@ class FileReader {
     row.at = at;
     row.doc = std::move(doc);
     check_id(row);
+    if (again_) return;
     read_choices(card_, row);
     read_gold(card_, row);
-    rows_.push_back(std::move(row));
+    take_(std::move(row));
+  }
+
+  // Ids are held as hashes. Where two are alike the file is gone through once more, and the ids
+  // behind them are compared.
+  bool find_ids_again() {
+    std::sort(hashes_.begin(), hashes_.end());
+    std::deque<uint64_t> twice;
+    for (size_t i = 1; i < hashes_.size(); ++i) {
+      if (hashes_[i] == hashes_[i - 1]) twice.push_back(hashes_[i]);
+    }
+    hashes_ = std::move(twice);
+    again_ = !hashes_.empty();
+    return again_;
   }
 
   void check_id(const DataRow& row) {
     if (card_.id.empty() || !row.doc.contains(card_.id)) return;
-    const Json& value = row.doc[card_.id];
-    const std::string id = plain_text(value);
+    const std::string id = plain_text(row.doc[card_.id]);
+    const uint64_t hash = std::hash<std::string_view>()(id);
+    if (!again_) {
+      hashes_.push_back(hash);
+      return;
+    }
+    if (!std::binary_search(hashes_.begin(), hashes_.end(), hash)) return;
     const auto [found, fresh] = ids_.emplace(id, row.at);
     if (fresh) return;
     throw fail(Code::kInput,
@@ -377,18 +415,21 @@ class FileReader {
   const DataCard& card_;
   const std::string& split_;
   std::string where_;
-  std::vector<DataRow> rows_;
+  const std::function<void(DataRow)>& take_;
   int64_t next_row_ = 0;
-  std::map<std::string, std::string> ids_;
+  std::deque<uint64_t> hashes_;  // of ids; when the file is read again, those that occur twice
+  bool again_ = false;
+  std::map<std::string, std::string> ids_;  // where the ids of those hashes stand
 };
 
 }  // namespace
 
-std::vector<DataRow> read_rows(const DataCard& card,
-                               const std::string& split,
-                               const std::string& where,
-                               std::string_view text) {
-  return FileReader(card, split, where).read(text);
+void read_rows(const DataCard& card,
+               const std::string& split,
+               const std::string& where,
+               std::string_view text,
+               const std::function<void(DataRow)>& take) {
+  FileReader(card, split, where, take).read(text);
 }
 
 }  // namespace keju

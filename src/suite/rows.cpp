@@ -9,6 +9,7 @@
 #include "suite/archive.h"
 #include "suite/file_reader.h"
 #include "suite/gold.h"
+#include "suite/row_spool.h"
 
 namespace keju {
 namespace {
@@ -44,19 +45,21 @@ class SplitReader {
       if (!wanted.empty() && std::find(wanted.begin(), wanted.end(), subject.id) == wanted.end()) {
         continue;
       }
-      out.subjects.push_back({subject.id, {}});
+      out.subjects.push_back({subject.id, RowList(spool_)});
       read_subject(out.subjects.back());
+      const RowList& rows = out.subjects.back().rows;
+      for (size_t i = 0; i < rows.size(); ++i) out.labelled = out.labelled || rows.labelled(i);
     }
+    spool_->seal();
     out.sha256 = digest_of(hashes_);
     out.whole_sha256 = whole_digest();
-    for (const SubjectRows& subject : out.subjects) {
-      for (const DataRow& row : subject.rows) out.labelled = out.labelled || row.gold >= 0;
-    }
     return out;
   }
 
  private:
-  std::string read_file(const std::string& path) {
+  // Hands every row of a file to `take`.
+  template <typename Take>
+  void read_file(const std::string& path, Take take) {
     if (!folder_.has(path)) {
       throw fail(Code::kIo,
                  "{}: found no such file, need split \"{}\" of {}. {}",
@@ -65,9 +68,11 @@ class SplitReader {
                  card_.name,
                  card_.get.empty() ? "" : "To get it: " + card_.get);
     }
-    std::string text = folder_.read(path);
-    hashes_[path] = sha256_hex(text);
-    return path.ends_with(".gz") ? unzipped(text, folder_.where(path)) : text;
+    const std::string where = folder_.where(path);
+    const DataText file = folder_.open(path);
+    hashes_[path] = sha256_hex(file.text());
+    const std::string content = path.ends_with(".gz") ? unzipped(file.text(), where) : "";
+    read_rows(card_, split_, where, path.ends_with(".gz") ? content : file.text(), take);
   }
 
   void read_subject(SubjectRows& into) {
@@ -77,14 +82,14 @@ class SplitReader {
         share_out(path);
         continue;
       }
-      for (DataRow& row : read_rows(card_, split_, folder_.where(path), read_file(path))) {
+      read_file(path, [&](DataRow row) {
         // Several files of a subject (texts) are numbered through.
         if (card_.format == DataCard::Format::kText)
           row.row = static_cast<int64_t>(into.rows.size());
-        into.rows.push_back(std::move(row));
-      }
+        into.rows.push_back(row);
+      });
     }
-    if (shared) into.rows = std::move(shared_[into.subject]);
+    if (shared) into.rows = std::move(shared_.try_emplace(into.subject, spool_).first->second);
     if (into.rows.empty()) {
       throw fail(Code::kInput,
                  "{}: {}: found no rows, need at least one",
@@ -97,7 +102,7 @@ class SplitReader {
   void share_out(const std::string& path) {
     if (hashes_.contains(path)) return;
     const std::vector<std::string> known = card_.subject_ids();
-    for (DataRow& row : read_rows(card_, split_, folder_.where(path), read_file(path))) {
+    read_file(path, [&](DataRow row) {
       const std::string id = card_.subject_prefix + plain_text(row.doc[card_.subject_column]);
       if (card_.subject(id) == nullptr) {
         throw fail(Code::kInput,
@@ -107,8 +112,8 @@ class SplitReader {
                    shortened(id),
                    suggestion(id, known));
       }
-      shared_[id].push_back(std::move(row));
-    }
+      shared_.try_emplace(id, spool_).first->second.push_back(row);
+    });
   }
 
   // Subjects that were not asked for are hashed all the same, if they are there: the card knows
@@ -127,7 +132,7 @@ class SplitReader {
       for (const std::string& path : paths) {
         if (all.contains(path)) continue;
         if (!folder_.has(path)) return "";
-        all[path] = sha256_hex(folder_.read(path));
+        all[path] = sha256_hex(folder_.open(path).text());
       }
     }
     return digest_of(all);
@@ -137,7 +142,8 @@ class SplitReader {
   const DataFolder& folder_;
   const std::string& split_;
   std::map<std::string, std::string> hashes_;  // of the files read, by path
-  std::map<std::string, std::vector<DataRow>> shared_;
+  std::shared_ptr<RowSpool> spool_ = std::make_shared<RowSpool>();
+  std::map<std::string, RowList> shared_;
 };
 
 }  // namespace
