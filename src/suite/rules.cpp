@@ -2,6 +2,7 @@
 #include "suite/rules.h"
 
 #include <algorithm>
+#include <map>
 
 namespace keju {
 
@@ -39,6 +40,8 @@ const std::vector<std::string>& compare_rules() {
   static const std::vector<std::string> rules = {
       "answer_equal",
       "bleu_char",
+      "cjrc_f1",
+      "cjrc_spans_f1",
       "cmath",
       "cmrc_exact",
       "cmrc_f1",
@@ -117,11 +120,14 @@ std::optional<ExactMatch> exact_match_rule(std::string_view rule) {
 std::optional<LabelSet> label_rule(std::string_view rule) {
   const size_t first = rule.find('\n');
   const std::string_view name = rule.substr(0, std::min(first, rule.size()));
-  if (first == std::string_view::npos || (name != "labels_f1" && name != "labels_alone")) {
-    return std::nullopt;
-  }
+  static const std::map<std::string_view, LabelSet::Kind> kinds = {
+      {"labels_f1", LabelSet::Kind::kF1},
+      {"labels_alone", LabelSet::Kind::kAlone},
+      {"entities_f1", LabelSet::Kind::kEntities}};
+  const auto kind = kinds.find(name);
+  if (first == std::string_view::npos || kind == kinds.end()) return std::nullopt;
   LabelSet set;
-  set.f1 = name == "labels_f1";
+  set.kind = kind->second;
   rule.remove_prefix(first);
   while (!rule.empty()) {
     rule.remove_prefix(1);  // the line break

@@ -31,10 +31,11 @@ struct ExactMatch {
 };
 std::optional<ExactMatch> exact_match_rule(std::string_view rule);
 
-// LawBench's comparison by labels (score/lawbench.h): "labels_f1" or "labels_alone", then the
-// labels, one a line.
+// LawBench's comparison by labels (score/lawbench.h): "labels_f1", "labels_alone" or "entities_f1",
+// then the labels, one a line.
 struct LabelSet {
-  bool f1 = false;
+  enum class Kind { kF1, kAlone, kEntities };
+  Kind kind = Kind::kF1;
   std::vector<std::string> labels;
 };
 std::optional<LabelSet> label_rule(std::string_view rule);
