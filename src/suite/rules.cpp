@@ -76,17 +76,22 @@ const std::vector<std::string>& compare_rules() {
 }
 
 std::vector<PatternStep> pattern_steps(std::string_view rule) {
-  constexpr std::string_view kFirst = "first:", kLast = "last:";
+  static const std::map<std::string_view, PatternStep> kinds = {
+      {"first", {"", false, false}},
+      {"last", {"", true, false}},
+      {"first_stripped", {"", false, true}},
+      {"last_stripped", {"", true, true}}};
   std::vector<PatternStep> steps;
   while (!rule.empty()) {
     const size_t end = std::min(rule.find('\n'), rule.size());
-    std::string_view line = rule.substr(0, end);
+    const std::string_view line = rule.substr(0, end);
     rule.remove_prefix(std::min(end + 1, rule.size()));
     if (line.empty()) continue;
-    const bool last = line.starts_with(kLast);
-    if (!last && !line.starts_with(kFirst)) return {};
-    line.remove_prefix(last ? kLast.size() : kFirst.size());
-    steps.push_back({std::string(line), last});
+    const size_t colon = line.find(':');
+    const auto kind = kinds.find(line.substr(0, colon));
+    if (colon == std::string_view::npos || kind == kinds.end()) return {};
+    steps.push_back(kind->second);
+    steps.back().pattern = line.substr(colon + 1);
   }
   return steps;
 }
