@@ -104,6 +104,7 @@ def ceval():
     for i, d in enumerate(dev):
         turns += [("user", (line + "\n\n" if i == 0 else "") + block(d) + "\n答案："), ("assistant", d["answer"])]
     put_chat("ceval", "chatgpt", subject, row["answer"], *turns, ("user", block(row) + "\n答案："))
+    generate("chatglm2", "[Round 1]\n\n问：" + block(row) + "\n\n答：")
     generate("oc-0shot-bd40ef", one + block(row) + "\n让我们一步一步思考。答案: ")
 
     def listed(r):

@@ -4,6 +4,8 @@
 #include "base/error.h"
 #include "base/sha256.h"
 #include "base/utf8.h"
+#include "run/request.h"
+#include "score/choice.h"
 
 namespace keju {
 namespace {
@@ -35,23 +37,68 @@ void add_argument(Parts& parts, Json first, Json second) {
   parts.arguments[fmt::format("gen_args_{}", parts.arguments.size())] = std::move(argument);
 }
 
-Parts choose_parts(const StoredItem& stored, const ScoreResult& result) {
+// Of what follows its own context: False where the context was all likeliest tokens and the whole
+// is not; None where the context was not, since the record says no more.
+const char* greedy_behind(const ContinuationScore& context, const ContinuationScore& whole) {
+  if (whole.greedy) return "True";
+  return context.greedy ? "False" : "None";
+}
+
+// As the harness asks a task with one context for each choice (WinoGrande): the target is the text
+// that is scored, the same behind every context.
+Parts own_context_parts(const StoredItem& stored, const ScoreResult& result) {
   Parts parts;
-  std::vector<double> sums, per_char;
-  for (size_t i = 0; i < result.continuations.size(); ++i) {
-    const ContinuationScore& one = result.continuations[i];
-    const std::string& option = stored.options.at(i);
-    const Json pair = Json::array({python_float(one.logprob), one.greedy ? "True" : "False"});
-    add_argument(parts, stored.prompt, stored.continuations.at(i));
+  const size_t options = stored.options.size();
+  std::string why;
+  const std::optional<Choice> choice = choose(exam_item(stored), result, ChoiceScore::kSum, why);
+  if (!choice.has_value()) {
+    throw fail(Code::kInput, "item \"{}\": {}", stored.record.item, why);
+  }
+  for (size_t i = 0; i < options; ++i) {
+    const std::string& context = stored.continuations[i];
+    const std::string scored = stored.continuations[options + i].substr(context.size());
+    const ContinuationScore& whole = result.continuations[options + i];
+    const Json pair = Json::array(
+        {python_float(choice->scores[i]), greedy_behind(result.continuations[i], whole)});
+    add_argument(parts, stored.prompt + context, scored);
     parts.resps.push_back(Json::array({pair}));
     parts.filtered.push_back(pair);
+    if (i == 0) parts.target = std::string(python_strip(scored));
+  }
+  if (stored.record.gold >= 0) {
+    parts.metrics = {{"acc", choice->index == stored.record.gold ? 1.0 : 0.0}};
+  }
+  return parts;
+}
+
+// With a second round of scores, those of the options without the question, the harness's
+// acc_mutual_info follows.
+Parts choose_parts(const ExamManifest& exam, const StoredItem& stored, const ScoreResult& result) {
+  Parts parts;
+  const size_t options = stored.options.size();
+  std::vector<double> sums, per_char, information;
+  for (size_t i = 0; i < result.continuations.size(); ++i) {
+    const ContinuationScore& one = result.continuations[i];
+    const Json pair = Json::array({python_float(one.logprob), one.greedy ? "True" : "False"});
+    add_argument(parts,
+                 i < options ? stored.prompt : exam.protocol.unconditional,
+                 stored.continuations.at(i % options));
+    parts.resps.push_back(Json::array({pair}));
+    parts.filtered.push_back(pair);
+    if (i >= options) {
+      information.push_back(sums[i - options] - one.logprob);
+      continue;
+    }
     sums.push_back(one.logprob);
-    per_char.push_back(one.logprob / static_cast<double>(count_code_points(option)));
+    per_char.push_back(one.logprob / static_cast<double>(count_code_points(stored.options[i])));
   }
   if (stored.record.gold < 0) return parts;
+  const auto right = [&](const std::vector<double>& values) {
+    return argmax(values) == stored.record.gold ? 1.0 : 0.0;
+  };
   parts.target = std::to_string(stored.record.gold);
-  parts.metrics = {{"acc", argmax(sums) == stored.record.gold ? 1.0 : 0.0},
-                   {"acc_norm", argmax(per_char) == stored.record.gold ? 1.0 : 0.0}};
+  parts.metrics = {{"acc", right(sums)}, {"acc_norm", right(per_char)}};
+  if (!information.empty()) parts.metrics.emplace_back("acc_mutual_info", right(information));
   return parts;
 }
 
@@ -88,19 +135,32 @@ Parts rolling_parts(const StoredItem& stored, const RollingResult& result) {
   return parts;
 }
 
+bool by_information(const Protocol& protocol) { return requests_per_item(protocol) == 2; }
+
+// Texts that an option has: with a context of its own this one and the whole.
+size_t own_texts(const Protocol& protocol) { return protocol.own_contexts ? 2 : 1; }
+
+// Scores that an option has.
+size_t rounds(const Protocol& protocol) {
+  return protocol.own_contexts || by_information(protocol) ? 2 : 1;
+}
+
 Parts parts_of(const ExamManifest& exam, const StoredItem& stored) {
   const Response& response = stored.record.response;
   if (const auto* score = std::get_if<ScoreResult>(&response.what)) {
-    if (score->continuations.size() > stored.options.size() ||
-        score->continuations.size() > stored.continuations.size()) {
+    const size_t options = stored.options.size(), scores = score->continuations.size();
+    const size_t need = options * rounds(exam.protocol);
+    if (scores != need || stored.continuations.size() != own_texts(exam.protocol) * options) {
       throw fail(Code::kInput,
-                 "{}: item \"{}\": found {} scores, need one for each of {} options",
+                 "{}: item \"{}\": found {} scores of {} options, need {}",
                  exam.key,
                  stored.record.item,
-                 score->continuations.size(),
-                 stored.options.size());
+                 scores,
+                 options,
+                 need);
     }
-    return choose_parts(stored, *score);
+    return exam.protocol.own_contexts ? own_context_parts(stored, *score)
+                                      : choose_parts(exam, stored, *score);
   }
   if (const auto* rolling = std::get_if<RollingResult>(&response.what)) {
     return rolling_parts(stored, *rolling);
@@ -111,7 +171,11 @@ Parts parts_of(const ExamManifest& exam, const StoredItem& stored) {
 }  // namespace
 
 std::vector<std::string> lm_eval_metrics(const ExamManifest& exam) {
-  if (exam.protocol.task == Task::kChoose) return {"acc", "acc_norm"};
+  if (exam.protocol.task == Task::kChoose) {
+    if (exam.protocol.own_contexts) return {"acc"};
+    if (by_information(exam.protocol)) return {"acc", "acc_norm", "acc_mutual_info"};
+    return {"acc", "acc_norm"};
+  }
   if (exam.protocol.task == Task::kGenerate) return {"exact_match"};
   return {"bits_per_byte"};
 }
@@ -125,7 +189,9 @@ LmEvalSample lm_eval_sample(const ExamManifest& exam, const StoredItem& stored) 
   LmEvalSample sample;
   sample.metrics = std::move(parts.metrics);
   const std::string doc_hash = sha256_hex(python_dumps(stored.doc, 2));
-  const std::string prompt_hash = sha256_hex(stored.prompt);
+  // Of the first request's context.
+  const std::string prompt_hash =
+      sha256_hex(parts.arguments["gen_args_0"]["arg_0"].get_ref<const std::string&>());
   const std::string target_hash = sha256_hex(parts.target);
   sample.hashes = doc_hash + prompt_hash + target_hash;
   Json& line = sample.line;

@@ -241,6 +241,8 @@ Grade find_rule(std::string_view rule) {
   static const std::map<std::string_view, Grade> rules = {
       {"answer_equal", whole<answer_equal>},
       {"bleu_char", bleu_char},
+      {"cjrc_f1", cjrc_f1},
+      {"cjrc_spans_f1", cjrc_spans_f1},
       {"cmath", whole<cmath>},
       {"cmrc_exact", cmrc_exact},
       {"cmrc_f1", cmrc_f1},

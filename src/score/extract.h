@@ -49,7 +49,7 @@ std::string_view name(Extraction::Status status);  // "extracted", "ambiguous", 
 //                            last number
 //   gaokao_single, gaokao_multi, gaokao_questions, gaokao_five
 //                            GAOKAO-Bench's four kinds of objective questions
-//   first:PATTERN, last:PATTERN
+//   first:PATTERN, last:PATTERN, first_stripped:PATTERN, last_stripped:PATTERN
 //                            the first group of that match; several lines are tried in order
 //   cmath                    utils.py of CMATH: the last two candidates, joined by " | "
 // The own rules (above first_capital) first drop a thinking block, fold full-width forms, and stop

@@ -43,10 +43,13 @@ Extraction by_patterns(std::string_view rule, std::string_view text) {
     if (!match.has_value()) continue;
     Extraction out;
     out.status = Extraction::Status::kExtracted;
-    out.answer = std::string(text.substr(match->begin, match->end - match->begin));
-    out.span =
-        Extraction::Span{static_cast<int64_t>(count_code_points(text.substr(0, match->begin))),
-                         static_cast<int64_t>(count_code_points(text.substr(0, match->end)))};
+    std::string_view found = text.substr(match->begin, match->end - match->begin);
+    if (step.stripped) found = python_strip(found);
+    const auto begin = static_cast<size_t>(found.data() - text.data());
+    out.answer = std::string(found);
+    out.span = Extraction::Span{
+        static_cast<int64_t>(count_code_points(text.substr(0, begin))),
+        static_cast<int64_t>(count_code_points(text.substr(0, begin + found.size())))};
     return out;
   }
   return {};

@@ -325,28 +325,49 @@ class Writer {
   ImportedSuite out_;
 };
 
+// The harness's regex filter: the first or the last match, stripped. A fallback of its own could
+// be right where nothing was found, which is no rule here.
+std::optional<std::string> regex_rule(const Json& step, std::vector<std::string>& notes) {
+  std::string pattern = "#### (\\-?[0-9\\.\\,]+)";
+  bool last = false;
+  for (const auto& [key, value] : step.items()) {
+    if (key == "regex_pattern" && value.is_string()) {
+      pattern = value.get<std::string>();
+    } else if (key == "group_select" && (value == Json(0) || value == Json(-1))) {
+      last = value == Json(-1);
+    } else if (key != "function" && !(key == "fallback" && value == Json("[invalid]"))) {
+      notes.push_back(fmt::format("filter regex: {} {}: not known", key, value.dump()));
+      return std::nullopt;
+    }
+  }
+  // A line break would end the rule's step.
+  for (size_t at = pattern.find('\n'); at != std::string::npos; at = pattern.find('\n', at)) {
+    pattern.replace(at, 1, "\\n");
+  }
+  return (last ? "last_stripped:" : "first_stripped:") + pattern;
+}
+
 }  // namespace
 
 std::optional<std::string> lm_eval_rule(const Json& chain, std::vector<std::string>& notes) {
   std::string rule = "first:(?s)(.*)";  // the text as it is
+  std::string before;                   // the filter that changed the text
   for (const Json& step : chain) {
     const std::string function = string_member(step, "function", "filter");
     if (function == "take_first") continue;
+    // What a regular expression found has no white space at its ends.
+    if (function == "remove_whitespace" && !before.empty()) continue;
+    if (!before.empty()) {
+      notes.push_back(fmt::format("filter {} behind {}: not known", function, before));
+      return std::nullopt;
+    }
+    before = function;
     if (function == "remove_whitespace") {
-      rule = "first:(?s)^\\s*(.*)";
+      rule = "first_stripped:(?s)(.*)";
     } else if (function == "regex") {
-      const int64_t group =
-          step.contains("group_select") && step["group_select"].is_number_integer()
-              ? step["group_select"].get<int64_t>()
-              : 0;
-      const std::string pattern = step.contains("regex_pattern")
-                                      ? step["regex_pattern"].get<std::string>()
-                                      : "#### (\\-?[0-9\\.\\,]+)";
-      if (group != 0 && group != -1) {
-        notes.push_back(fmt::format("filter regex: group_select {}: not known", group));
-        return std::nullopt;
-      }
-      rule = (group == 0 ? "first:" : "last:") + pattern;
+      const auto read = regex_rule(step, notes);
+      if (!read.has_value()) return std::nullopt;
+      rule = *read;
     } else {
       notes.push_back(fmt::format("filter function \"{}\": not known", function));
       return std::nullopt;

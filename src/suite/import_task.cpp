@@ -2,6 +2,7 @@
 #include "suite/import_task.h"
 
 #include <algorithm>
+#include <optional>
 #include <set>
 
 #include "base/error.h"
@@ -12,8 +13,8 @@
 #include "base/yaml.h"
 #include "suite/card.h"
 #include "suite/csv.h"
+#include "suite/import_field.h"
 #include "suite/import_samples.h"
-#include "suite/prompt.h"
 
 namespace keju {
 namespace {
@@ -83,6 +84,10 @@ const std::set<std::string> kKnown = {"task",
                                       "include",
                                       "metadata"};
 
+// The harness's own name and those of its backends.
+const std::set<std::string> kMostTokens = {
+    "max_gen_toks", "max_new_tokens", "max_tokens", "max_completion_tokens"};
+
 // A task file with what it includes: values by key, and where each stands.
 class TaskFile {
  public:
@@ -111,7 +116,14 @@ class TaskFile {
     refuse_functions(text, file.string());
     const Yaml root = Yaml::parse(text, file.string());
     if (const Yaml* include = root.find("include")) {
-      read(file.parent_path() / include->text(), depth + 1);
+      const bool one = include->kind() != Yaml::Kind::kList;
+      for (const Yaml& each : one ? std::vector<Yaml>{*include} : include->list()) {
+        read(file.parent_path() / each.text(), depth + 1);
+      }
+    }
+    const Yaml* parts = root.find("task");
+    if (parts != nullptr && parts->kind() == Yaml::Kind::kList) {
+      unknown(parts->at(), "task", "a list", "one task: a group has none; import its tasks' files");
     }
     for (const auto& [key, value] : root.items()) {
       if (kKnown.count(key) == 0) {
@@ -149,57 +161,6 @@ class TaskFile {
   std::map<std::string, std::string> at_;
 };
 
-// One of the doc_to_… entries.
-class Field {
- public:
-  Field(const TaskFile& task, const std::string& key) : at_(task.has(key) ? task.at(key) : "") {
-    if (task.has(key)) value_ = task.get(key);
-  }
-
-  bool given() const { return !value_.is_null(); }
-
-  // The value for a document, as the harness finds it: a column, or what the template gives.
-  Json value(const Json& doc) const {
-    if (!value_.is_string()) return value_;
-    const std::string& text = value_.get_ref<const std::string&>();
-    if (doc.contains(text)) return doc[text];
-    return PromptTemplate({text, at_}).render(doc);
-  }
-
-  // A list: written out, a column, or one Jinja expression.
-  std::vector<std::string> list(const Json& doc) const {
-    Json all = value_;
-    if (value_.is_string()) {
-      const std::string& text = value_.get_ref<const std::string&>();
-      all = doc.contains(text) ? doc[text] : parse_json(rendered_list(doc), at_);
-    }
-    if (!all.is_array()) unknown(at_, "doc_to_choice", all.dump(), "a list");
-    std::vector<std::string> out;
-    for (const Json& entry : all) out.push_back(plain_text(entry));
-    return out;
-  }
-
-  const std::string& at() const { return at_; }
-
- private:
-  std::string rendered_list(const Json& doc) const {
-    const std::string source(python_strip(value_.get_ref<const std::string&>()));
-    const bool whole = source.starts_with("{{") && source.ends_with("}}") &&
-                       source.find("}}") == source.size() - 2;
-    if (!whole) unknown(at_, "doc_to_choice", source, "a column, a list or one {{ … }}");
-    return PromptTemplate({"{{ (" + source.substr(2, source.size() - 4) + ") | tojson }}", at_})
-        .render(doc);
-  }
-
-  Json value_;
-  std::string at_;
-};
-
-bool all_digits(const std::string& text) {
-  return !text.empty() &&
-         std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
-}
-
 class TaskImporter {
  public:
   TaskImporter(const std::filesystem::path& file,
@@ -207,17 +168,17 @@ class TaskImporter {
                const std::string& name)
       : task_(file),
         rows_(rows),
-        text_(task_, "doc_to_text"),
-        target_(task_, "doc_to_target"),
-        choice_(task_, "doc_to_choice") {
+        text_(field("doc_to_text")),
+        target_(field("doc_to_target")),
+        choice_(field("doc_to_choice")) {
     out_.name = name.empty() ? task_.text("task", file.stem().string()) : name;
     const std::string type = task_.text("output_type", "generate_until");
     if (type != "multiple_choice" && type != "generate_until") {
       unknown(task_.at("output_type"), "output_type", type, "multiple_choice or generate_until");
     }
     choose_ = type == "multiple_choice";
-    for (const Field* field : {&text_, &target_}) {
-      if (!field->given()) unknown(file.string(), "doc_to_text, doc_to_target", "nothing", "both");
+    for (const TaskField* each : {&text_, &target_}) {
+      if (!each->given()) unknown(file.string(), "doc_to_text, doc_to_target", "nothing", "both");
     }
     if (choose_ && !choice_.given()) unknown(file.string(), "doc_to_choice", "nothing", "choices");
     if (task_.integer("repeats", 1) != 1) {
@@ -237,6 +198,10 @@ class TaskImporter {
   }
 
  private:
+  TaskField field(const std::string& key) const {
+    return task_.has(key) ? TaskField(key, task_.get(key), task_.at(key)) : TaskField();
+  }
+
   void read_split(const std::string& split) {
     const std::filesystem::path file = rows_ / (split + ".jsonl");
     const std::string text = read_file(file);
@@ -261,44 +226,33 @@ class TaskImporter {
   Json row_of(const Json& doc, int64_t id, const std::string& at) const {
     if (!doc.is_object()) throw fail(Code::kInput, "{}: found no object, need a document", at);
     Json row = {{"doc_id", id}};
-    const std::string text = plain_text(text_.value(doc));
-    if (choice_.given() && all_digits(text)) {
-      unknown(text_.at(), "doc_to_text", text, "a text: one context for each choice is not known");
+    const TaskField::Value text = text_.value(doc);
+    if (choice_.given() && text.is_index()) {
+      unknown(text_.at(),
+              "doc_to_text",
+              text.json.dump(),
+              "a text: one context for each choice is not known");
     }
-    row["context"] = text;
-    const Json target = target_.value(doc);
-    if (!choose_) {
-      const std::string spelt = plain_text(target);
-      if (target.is_array() || (spelt.size() > 1 && spelt.front() == '[' && spelt.back() == ']')) {
-        unknown(target_.at(), "doc_to_target", spelt, "one target");
+    row["context"] = plain_text(text.json);
+    const TaskField::Value target = target_.value(doc);
+    if (choice_.given()) {
+      const std::vector<std::string> choices = choice_.list(doc);
+      const int64_t gold = target.place_in(choices, at);
+      if (choose_) {
+        row["choices"] = choices;
+        row["gold"] = gold;
+      } else {
+        row["target"] = choices[static_cast<size_t>(gold)];
       }
-      row["target"] = spelt;
       return row;
     }
-    const std::vector<std::string> choices = choice_.list(doc);
-    row["choices"] = choices;
-    row["gold"] = gold_of(target, choices, at);
-    return row;
-  }
-
-  static int64_t gold_of(const Json& target,
-                         const std::vector<std::string>& choices,
-                         const std::string& at) {
-    int64_t gold = -1;
-    if (target.is_number_integer()) {
-      gold = target.get<int64_t>();
-    } else if (target.is_string() && all_digits(target.get<std::string>())) {
-      gold = std::stoll(target.get<std::string>().substr(0, 9));
-    } else if (target.is_string()) {
-      const auto found = std::find(choices.begin(), choices.end(), target.get<std::string>());
-      if (found != choices.end()) gold = found - choices.begin();
+    const std::string spelt = plain_text(target.json);
+    if (target.json.is_array() ||
+        (!target.column && spelt.size() > 1 && spelt.front() == '[' && spelt.back() == ']')) {
+      unknown(target_.at(), "doc_to_target", spelt, "one target");
     }
-    if (gold >= 0 && gold < static_cast<int64_t>(choices.size())) return gold;
-    throw fail(Code::kInput,
-               "{}: doc_to_target: found {}, need one of the {} choices or its place",
-               at,
-               target.dump(),
-               choices.size());
+    row["target"] = spelt;
+    return row;
   }
 
   void read_shots() {
@@ -357,23 +311,27 @@ class TaskImporter {
     check_metrics({"exact_match"});
     Json until = Json::array({join});
     int64_t max_tokens = 256;
-    double temperature = 0;
-    bool sampled = false;
+    bool most_named = false;
+    double temperature = 0, top_p = 1;
+    std::optional<bool> sampled;
     if (task_.has("generation_kwargs")) {
       for (const auto& [key, value] : task_.get("generation_kwargs").items()) {
         if (key == "until") {
           until = value.is_array() ? value : Json::array({value});
-        } else if (key == "max_gen_toks" && value.is_number_integer()) {
+        } else if (kMostTokens.count(key) > 0 && !most_named && value.is_number_integer()) {
+          most_named = true;
           max_tokens = value.get<int64_t>();
         } else if (key == "temperature" && value.is_number()) {
           temperature = value.get<double>();
+        } else if (key == "top_p" && value.is_number()) {
+          top_p = value.get<double>();
         } else if (key == "do_sample" && value.is_boolean()) {
           sampled = value.get<bool>();
         } else {
           unknown(task_.at("generation_kwargs"),
                   "generation_kwargs",
                   key + ": " + value.dump(),
-                  "until, max_gen_toks, temperature, do_sample");
+                  "until, one of max_gen_toks and its other names, temperature, top_p, do_sample");
         }
       }
     }
@@ -381,11 +339,13 @@ class TaskImporter {
     const std::string extract = rules(more);
     out_.suite += fmt::format(
         "task: generate\nanswer: {}\ngold: \"{{{{ target }}}}\"\ngenerate: {{max_tokens: {}, "
-        "temperature: {}, stop: {}}}\nextract: {}\ncompare: {}\nprotocols:\n  official:\n    "
+        "temperature: {}, top_p: {}, stop: {}}}\nextract: {}\ncompare: {}\nprotocols:\n  "
+        "official:\n    "
         "about: As the task file says\n{}",
         yaml_text(delimiter + "{{ target }}"),
         max_tokens,
-        sampled ? temperature : 0,
+        sampled.value_or(true) ? temperature : 0,
+        top_p,
         until.dump(),
         yaml_text(extract),
         yaml_text(
@@ -466,7 +426,7 @@ class TaskImporter {
 
   const TaskFile task_;
   const std::filesystem::path& rows_;
-  const Field text_, target_, choice_;
+  const TaskField text_, target_, choice_;
   bool choose_ = false, first_ = false;
   std::string split_, shot_split_;
   int64_t shots_ = 0;

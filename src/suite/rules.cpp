@@ -2,6 +2,7 @@
 #include "suite/rules.h"
 
 #include <algorithm>
+#include <map>
 
 namespace keju {
 
@@ -39,6 +40,8 @@ const std::vector<std::string>& compare_rules() {
   static const std::vector<std::string> rules = {
       "answer_equal",
       "bleu_char",
+      "cjrc_f1",
+      "cjrc_spans_f1",
       "cmath",
       "cmrc_exact",
       "cmrc_f1",
@@ -73,17 +76,22 @@ const std::vector<std::string>& compare_rules() {
 }
 
 std::vector<PatternStep> pattern_steps(std::string_view rule) {
-  constexpr std::string_view kFirst = "first:", kLast = "last:";
+  static const std::map<std::string_view, PatternStep> kinds = {
+      {"first", {"", false, false}},
+      {"last", {"", true, false}},
+      {"first_stripped", {"", false, true}},
+      {"last_stripped", {"", true, true}}};
   std::vector<PatternStep> steps;
   while (!rule.empty()) {
     const size_t end = std::min(rule.find('\n'), rule.size());
-    std::string_view line = rule.substr(0, end);
+    const std::string_view line = rule.substr(0, end);
     rule.remove_prefix(std::min(end + 1, rule.size()));
     if (line.empty()) continue;
-    const bool last = line.starts_with(kLast);
-    if (!last && !line.starts_with(kFirst)) return {};
-    line.remove_prefix(last ? kLast.size() : kFirst.size());
-    steps.push_back({std::string(line), last});
+    const size_t colon = line.find(':');
+    const auto kind = kinds.find(line.substr(0, colon));
+    if (colon == std::string_view::npos || kind == kinds.end()) return {};
+    steps.push_back(kind->second);
+    steps.back().pattern = line.substr(colon + 1);
   }
   return steps;
 }
@@ -117,11 +125,14 @@ std::optional<ExactMatch> exact_match_rule(std::string_view rule) {
 std::optional<LabelSet> label_rule(std::string_view rule) {
   const size_t first = rule.find('\n');
   const std::string_view name = rule.substr(0, std::min(first, rule.size()));
-  if (first == std::string_view::npos || (name != "labels_f1" && name != "labels_alone")) {
-    return std::nullopt;
-  }
+  static const std::map<std::string_view, LabelSet::Kind> kinds = {
+      {"labels_f1", LabelSet::Kind::kF1},
+      {"labels_alone", LabelSet::Kind::kAlone},
+      {"entities_f1", LabelSet::Kind::kEntities}};
+  const auto kind = kinds.find(name);
+  if (first == std::string_view::npos || kind == kinds.end()) return std::nullopt;
   LabelSet set;
-  set.f1 = name == "labels_f1";
+  set.kind = kind->second;
   rule.remove_prefix(first);
   while (!rule.empty()) {
     rule.remove_prefix(1);  // the line break

@@ -15,10 +15,11 @@ const std::vector<std::string>& extract_rules();
 const std::vector<std::string>& compare_rules();
 
 // A rule may also be spelled out, one step a line, tried in order: `first:PATTERN` or
-// `last:PATTERN` reads the first group of that match. Empty for what is no such rule.
+// `last:PATTERN` reads the first group of that match; `first_stripped:` and `last_stripped:` without
+// white space at its ends. Empty for what is no such rule.
 struct PatternStep {
   std::string pattern;
-  bool last = false;
+  bool last = false, stripped = false;
 };
 std::vector<PatternStep> pattern_steps(std::string_view rule);
 
@@ -31,10 +32,11 @@ struct ExactMatch {
 };
 std::optional<ExactMatch> exact_match_rule(std::string_view rule);
 
-// LawBench's comparison by labels (score/lawbench.h): "labels_f1" or "labels_alone", then the
-// labels, one a line.
+// LawBench's comparison by labels (score/lawbench.h): "labels_f1", "labels_alone" or "entities_f1",
+// then the labels, one a line.
 struct LabelSet {
-  bool f1 = false;
+  enum class Kind { kF1, kAlone, kEntities };
+  Kind kind = Kind::kF1;
   std::vector<std::string> labels;
 };
 std::optional<LabelSet> label_rule(std::string_view rule);

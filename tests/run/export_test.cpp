@@ -163,6 +163,53 @@ TEST(LmEvalSample, AccNormDividesByCharacters) {
   EXPECT_EQ(line["acc_norm"], 1.0);
 }
 
+// lm-evaluation-harness's two requests a choice: with the question, then with nothing but what the
+// protocol has in its place; acc_mutual_info is the first largest difference.
+TEST(LmEvalSample, MutualInformationHasASecondRoundOfRequests) {
+  ExamManifest exam = choose_manifest();
+  exam.protocol.score = ChoiceScore::kPmi;
+  StoredItem item = choose_item({-4, -5, -1, -9});  // differences -3 and 4
+  item.options.resize(2);
+  item.continuations.resize(2);
+  item.prompt = "Q";
+  item.record.gold = 1;
+  const LmEvalSample sample = lm_eval_sample(exam, item);
+  const Json& line = sample.line;
+  EXPECT_EQ(line["metrics"], Json::parse(R"(["acc","acc_norm","acc_mutual_info"])"));
+  EXPECT_EQ(line["acc"], 0.0);
+  EXPECT_EQ(line["acc_mutual_info"], 1.0);
+  ASSERT_EQ(line["arguments"].size(), 4u);
+  EXPECT_EQ(line["arguments"]["gen_args_1"], Json::parse(R"({"arg_0":"Q","arg_1":" B"})"));
+  EXPECT_EQ(line["arguments"]["gen_args_3"], Json::parse(R"({"arg_0":"","arg_1":" B"})"));
+  EXPECT_EQ(line["resps"][3].dump(), R"([["-9.0","False"]])");
+}
+
+// Its WinoGrande: a context for each choice, the same words behind both, which are the target, and
+// no acc_norm. Whether they were the likeliest is not known where a likelier context was left out.
+TEST(LmEvalSample, OwnContextsAreTheFirstArguments) {
+  ExamManifest exam = choose_manifest();
+  exam.protocol.own_contexts = true;
+  StoredItem item = choose_item({-1, -2, -6, -3});
+  item.options = {"was big.", "was big."};
+  item.continuations = {"trophy", "case", "trophy was big.", "case was big."};
+  item.prompt = "It fits since the ";
+  item.record.gold = 1;
+  auto& scores = std::get<ScoreResult>(item.record.response.what).continuations;
+  scores[0].ids = {1};
+  scores[1].ids = {2};
+  scores[2].token_logprobs = {-1, -2, -3};
+  scores[3].token_logprobs = {-2, -0.5, -0.25};
+  scores[2].greedy = false;
+  const Json line = lm_eval_sample(exam, item).line;
+  EXPECT_EQ(line["target"], "was big.");
+  EXPECT_EQ(line["metrics"], Json::parse(R"(["acc"])"));
+  EXPECT_EQ(line["acc"], 1.0);
+  EXPECT_EQ(line["filtered_resps"].dump(), R"([["-5.0","False"],["-0.75","None"]])");
+  EXPECT_EQ(line["arguments"]["gen_args_1"],
+            Json::parse(R"({"arg_0":"It fits since the case","arg_1":" was big."})"));
+  EXPECT_EQ(line["prompt_hash"], sha256_hex("It fits since the trophy"));
+}
+
 TEST(ExportLmEval, WritesOneSampleFileASubjectAndOneResultsFile) {
   const TempFolder folder;
   FakeScript script;

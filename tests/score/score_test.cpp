@@ -372,6 +372,23 @@ TEST(Compare, LawBench) {
   // What reads 第…款 goes, with the article in it; and of 3万元 no number is left but the 3.
   EXPECT_EQ(grade("law_articles_f1", "第264条第1款", "264"), 0);
   EXPECT_EQ(grade("law_articles_f1", "罚金3万元", "3"), 1);
+  // 2 of 5 characters against 2 of 2; marks and case do not count.
+  EXPECT_DOUBLE_EQ(grade("cjrc_f1", "盗窃了手机。", "手机"), 4.0 / 7);
+  EXPECT_EQ(grade("cjrc_f1", "Abc①", "a B C ①！"), 1);
+  EXPECT_EQ(grade("cjrc_f1", "。", "！"), 1);
+  EXPECT_EQ(grade("cjrc_f1", "", "是"), 0);
+  // 1 and 2/3 over two spans and over three: P = 5/6, R = 5/9.
+  EXPECT_NEAR(grade("cjrc_spans_f1", "打;骂人", "打;骂;偷"), 2.0 / 3, 1e-9);
+  EXPECT_NEAR(grade("cjrc_spans_f1", "骂;打", "打;骂"), 0, 1e-9);  // place by place
+  const std::string entities = "entities_f1\n犯罪嫌疑人\n受害人\n时间\n地点";
+  const std::string gold = "犯罪嫌疑人:张三;地点:家中";
+  EXPECT_NEAR(
+      grade(entities, "犯罪嫌疑人：张三\n受害人:李四 等\n时间：未提及。\n", gold), 0.4, 1e-9);
+  EXPECT_NEAR(grade(entities, "犯罪嫌疑人：王五，犯罪嫌疑人: 张三\n地点:家中", gold), 1, 1e-9);
+  EXPECT_EQ(grade(entities, "没有任何信息", ""), 1);
+  EXPECT_EQ(grade(entities, "地点：学校门口", ""), 0);
+  EXPECT_EQ(grade(entities, "地点：家", "地点:家"),
+            0);  // too near the end, as the repository has it
   EXPECT_EQ(grade("prison_term", "判处有期徒刑36个月", "36"), 1);
   EXPECT_EQ(grade("prison_term", "判处有期徒刑三年", "36"), 1);
   // Months go before years, which are not added.

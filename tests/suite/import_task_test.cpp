@@ -11,6 +11,7 @@
 #include "base/json.h"
 #include "base/mapped_file.h"
 #include "suite/exam.h"
+#include "suite/import_samples.h"
 #include "tests/support/temp_folder.h"
 
 namespace keju {
@@ -72,11 +73,83 @@ TEST(ImportTask, AsksWhatTheHarnessAsks) {
 TEST(ImportTask, FiltersBecomeRulesAndMetricsComparisons) {
   const TempFolder folder;
   const ImportedTask made = import("h_generate");
-  EXPECT_EQ(opened(folder, made)->protocol().extract, "first:#### (\\-?[0-9\\.\\,]+)");
+  EXPECT_EQ(opened(folder, made)->protocol().extract, "first_stripped:#### (\\-?[0-9\\.\\,]+)");
   EXPECT_EQ(opened(folder, made, "flexible")->protocol().extract,
-            "last:(-?[0-9.,]{2,})|(-?[0-9]+)");
+            "last_stripped:(-?[0-9.,]{2,})|(-?[0-9]+)");
   EXPECT_EQ(opened(folder, made)->protocol().compare,
             "exact_match\nignore_case\nignore:,\nignore:\\$");
+}
+
+// A task over one document. What the harness makes of each was tried with its ConfigurableTask.
+ExamItem only_item(const std::string& task, const std::string& document) {
+  const TempFolder folder;
+  write_file_atomically(folder / "t.yaml", "task: t\ntest_split: test\n" + task);
+  write_file_atomically(folder / "test.jsonl", document);
+  return opened(folder, import_lm_eval_task(folder / "t.yaml", folder.path(), ""))->item(0);
+}
+
+TEST(ImportTask, ATargetInAColumnIsAChoiceInATemplateAPlace) {
+  const std::string task =
+      "output_type: multiple_choice\ndoc_to_text: q\ndoc_to_choice: opts\ndoc_to_target: ";
+  const std::string document = R"({"q": "7", "opts": ["2", "1", "0"], "ans": "2", "n": true})";
+  EXPECT_EQ(only_item(task + "ans\n", document).gold, 0) << "the choice that reads 2";
+  EXPECT_EQ(only_item(task + "\"{{ans}}\"\n", document).gold, 2) << "the place 2";
+  EXPECT_EQ(only_item(task + "n\n", document).gold, 1) << "True is 1";
+  EXPECT_EQ(only_item(task + "ans\n", document).prompt, "7") << "digits of a column are a text";
+}
+
+TEST(ImportTask, ChoicesAreListsMapsOrPythonsLiterals) {
+  const std::string task = "output_type: multiple_choice\ndoc_to_text: q\ndoc_to_target: 1\n";
+  const std::string document = R"({"q": "Q", "a": "it's", "b": "no"})";
+  const auto options = [&](const std::string& choice) {
+    return only_item(task + "doc_to_choice: " + choice + "\n", document).options;
+  };
+  const std::vector<std::string> both = {"it's", "no"};
+  EXPECT_EQ(options(R"("{{[a, b]}}")"), both);
+  EXPECT_EQ(options(R"('["{{a}}", "{{b}}"]')"), both);
+  EXPECT_EQ(options(R"({x: "it's", y: "no"})"), both);
+  EXPECT_EQ(options(R"("['yes', \"no\",]")"), (std::vector<std::string>{"yes", "no"}));
+}
+
+TEST(ImportTask, GenerationWithChoicesWantsTheRightOnesText) {
+  const TempFolder folder;
+  write_file_atomically(
+      folder / "t.yaml",
+      "task: t\ntest_split: test\noutput_type: generate_until\ndoc_to_text: q\ndoc_to_choice: "
+      "[North, South]\ndoc_to_target: n\ngeneration_kwargs: {temperature: 0.5, max_new_tokens: 9, "
+      "top_p: 0.75, until: [x]}\n");
+  write_file_atomically(folder / "test.jsonl", R"({"q": "Q", "n": 1})");
+  const auto exam = opened(folder, import_lm_eval_task(folder / "t.yaml", folder.path(), ""));
+  EXPECT_EQ(exam->item(0).answer, "South");
+  const GenerateSettings settings = exam->protocol().generate;
+  EXPECT_EQ(settings.temperature, 0.5) << "sampled where only a temperature is given";
+  EXPECT_EQ(settings.top_p, 0.75);
+  EXPECT_EQ(settings.max_tokens, 9);
+}
+
+// Stripped where the harness strips, and no filter is forgotten.
+TEST(ImportTask, ChainsOfFilters) {
+  std::vector<std::string> notes;
+  const auto rule = [&](std::initializer_list<const char*> steps) {
+    Json chain = Json::array();
+    for (const char* step : steps) chain.push_back(Json::parse(step));
+    return lm_eval_rule(chain, notes).value_or("");
+  };
+  const char* regex = R"js({"function": "regex", "regex_pattern": "is (.*)"})js";
+  const char* space = R"({"function": "remove_whitespace"})";
+  const char* take = R"({"function": "take_first"})";
+  EXPECT_EQ(rule({regex, space, take}), "first_stripped:is (.*)");
+  EXPECT_EQ(rule({space, take}), "first_stripped:(?s)(.*)");
+  EXPECT_EQ(rule({take}), "first:(?s)(.*)");
+  EXPECT_EQ(rule({R"({"function": "regex", "regex_pattern": "a\nb"})"}), "first_stripped:a\\nb");
+  EXPECT_TRUE(notes.empty());
+  EXPECT_EQ(rule({space, regex}), "");
+  EXPECT_EQ(rule({regex, regex}), "");
+  EXPECT_EQ(rule({regex, R"({"function": "lowercase"})"}), "");
+  EXPECT_EQ(rule({R"({"function": "regex", "fallback": "A"})"}), "");
+  EXPECT_EQ(rule({R"({"function": "regex", "group_select": 1})"}), "");
+  EXPECT_EQ(rule({R"({"function": "regex", "ignore_case": true})"}), "");
+  EXPECT_EQ(notes.size(), 6u);
 }
 
 std::string refused(const std::string& text, Code code = Code::kUnsupported) {
@@ -114,6 +187,8 @@ TEST(ImportTask, WhatIsNotKnownIsRefusedByName) {
   EXPECT_THAT(refused(generate + "generation_kwargs: {until: [x], num_beams: 4}\n"),
               HasSubstr("num_beams"));
   EXPECT_THAT(refused(generate + "metric_list: [{metric: bleu}]\n"), HasSubstr("bleu"));
+  EXPECT_THAT(refused("group: g\ntask: [a, b]\naggregate_metric_list: [{metric: acc}]\n"),
+              HasSubstr("a group has none; import its tasks' files"));
   // A wrong document is the file's fault, and its line is named.
   EXPECT_THAT(refused("task: t\ntest_split: test\noutput_type: multiple_choice\ndoc_to_text: q\n"
                       "doc_to_choice: opts\ndoc_to_target: subject\n",

@@ -84,13 +84,13 @@ TEST(ImportSamples, GenerationWithTheLoggedFilters) {
   const ImportedSuite made = import("s_problems");
   EXPECT_TRUE(made.notes.empty());
   const auto strict = opened(folder, "s_problems", made);
-  EXPECT_EQ(strict->protocol().extract, "first:#### (\\-?[0-9\\.\\,]+)");
+  EXPECT_EQ(strict->protocol().extract, "first_stripped:#### (\\-?[0-9\\.\\,]+)");
   EXPECT_EQ(strict->protocol().compare, "exact_match\nignore_case\nignore:,\nignore:\\.$");
   EXPECT_EQ(strict->protocol().generate.stop, (std::vector<std::string>{"Question:", "\n\n"}));
   EXPECT_EQ(strict->protocol().generate.max_tokens, 99);
   compare_with_log("s_problems", *strict);
   const auto flexible = opened(folder, "s_problems", made, "flexible-extract");
-  EXPECT_EQ(flexible->protocol().extract, "last:(-?[$0-9.,]{2,})|(-?[0-9]+)");
+  EXPECT_EQ(flexible->protocol().extract, "last_stripped:(-?[$0-9.,]{2,})|(-?[0-9]+)");
 }
 
 TEST(ImportSamples, OtherMetricsAreNamed) {
