@@ -9,6 +9,7 @@
 #include "suite/archive.h"
 #include "suite/file_reader.h"
 #include "suite/gold.h"
+#include "suite/literal_columns.h"
 
 namespace keju {
 namespace {
@@ -77,7 +78,14 @@ class SplitReader {
         share_out(path);
         continue;
       }
-      for (DataRow& row : read_rows(card_, split_, folder_.where(path), read_file(path))) {
+      std::string text = read_file(path);
+      if (const CardSplit* split = card_.split(split_); split->literal_columns) {
+        const auto column = split->columns.find(into.subject);
+        text = literal_rows(text,
+                            column == split->columns.end() ? into.subject : column->second,
+                            folder_.where(path));
+      }
+      for (DataRow& row : read_rows(card_, split_, folder_.where(path), text)) {
         // Several files of a subject (texts) are numbered through.
         if (card_.format == DataCard::Format::kText)
           row.row = static_cast<int64_t>(into.rows.size());
