@@ -8,6 +8,7 @@ they are scored.
 
     scripts/golden_prompts.py DATA > tests/suite/golden_prompts.jsonl
 """
+import ast
 import csv
 import gzip
 import hashlib
@@ -200,6 +201,35 @@ CHINESE = {"gaokao-chinese", "gaokao-geography", "gaokao-history", "gaokao-biolo
            "gaokao-physics", "gaokao-mathqa", "gaokao-mathcloze", "logiqa-zh", "jec-qa-kd", "jec-qa-ca"}
 
 
+def agieval_shots(subject):
+    column = "sat-en" if subject == "sat-en-without-passage" else subject
+    with open(DATA / "agieval/few_shot_prompts.csv", encoding="utf-8-sig", newline="") as file:
+        cells = [row[column] for row in csv.DictReader(file)]
+    return [(ast.literal_eval(sample), reason.replace("\n\n", "\n"))
+            for sample, reason in zip(cells[::2], cells[1::2]) if sample]
+
+
+def agieval_few_shot(subject, row, zh, answer):
+    """As combine_prompt, concat_prompt and convert_few_shot of the repository's dataset_loader.py."""
+    def asked(i, r):
+        passage = "" if subject == "sat-en-without-passage" or r["passage"] is None else r["passage"]
+        begin = f"问题 {i}.   " if zh else f"Problem {i}.   "
+        if r["options"] is None:
+            return begin + r["question"] + "\n"
+        choose = "从以下选项中选择:    " if zh else "Choose from the following options:    "
+        return begin + passage + " " + r["question"] + "\n" + choose + " ".join(r["options"]) + "\n"
+    for protocol in ("few-shot-cot", "few-shot"):
+        text = "以下是考试中各个问题的答案。\n" if zh else "Here are the answers for the problems in the exam.\n"
+        shots = agieval_shots(subject)
+        for i, (r, reason) in enumerate(shots, 1):
+            text += asked(i, r)
+            if protocol == "few-shot-cot":
+                text += (f"问题 {i}的解析:   " if zh else f"Explanation for Problem {i}:   ") + reason + "\n"
+            last = r["answer"] if r["options"] is None else r["label"]
+            text += ("答案是 {}" if zh else "The answer is therefore {}").format(last) + "\n\n"
+        put("agieval", protocol, subject, text + asked(len(shots) + 1, row), answer=answer)
+
+
 def agieval():
     for path in sorted((DATA / "agieval").glob("*.jsonl")):
         subject = path.stem
@@ -208,12 +238,14 @@ def agieval():
         if row["options"] is None:
             prompt = f"问题：{row['question']}\n答案：" if zh else f"Q: {row['question']}\nA: The answer is"
             put("agieval", "official", subject, prompt, answer=row["answer"])
+            agieval_few_shot(subject, row, zh, row["answer"])
             continue
         passage, last = row["passage"] or "", "ABCDEFG"[len(row["options"]) - 1]
         options = " ".join(row["options"])
         prompt = (f"{passage}问题：{row['question']} 选项：{options}\n答案：从A到{last}, 我们应选择" if zh else
                   f"{passage}Q: {row['question']} Answer Choices: {options}\nA: Among A through {last}, the answer is")
         put("agieval", "official", subject, prompt, answer="".join(row["label"]))
+        agieval_few_shot(subject, row, zh, "".join(row["label"]))
         letters = "ABCDEFG"[:len(row["options"])]
         golds = sorted(letters.index(x) for x in row["label"])
         put("agieval", "lm-eval", subject, prompt, [f" ({x})" for x in letters], gold=golds[0])

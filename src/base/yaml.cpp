@@ -48,6 +48,19 @@ void check_bytes(std::string_view text, const std::string& where) {
   }
 }
 
+// The parser writes the escapes \\_ (U+00A0) and \\N (U+0085) as bytes that are no UTF-8; the text
+// itself was, so that such a byte is one of these.
+std::string with_escapes(const std::string& value) {
+  std::string out;
+  for (size_t at = 0; at < value.size();) {
+    const size_t begin = at;
+    const bool bad = next_code_point(value, at) == 0xFFFD && at == begin + 1;
+    if (bad) out += '\xC2';
+    out += value.substr(begin, at - begin);
+  }
+  return out;
+}
+
 std::string_view without_plus(std::string_view text) {
   if (text.size() > 1 && text[0] == '+' && text[1] != '-' && text[1] != '+') text.remove_prefix(1);
   return text;
@@ -120,6 +133,7 @@ class Yaml::Builder : public YAML::EventHandler {
                 const std::string& tag,
                 YAML::anchor_t anchor,
                 const std::string& value) override {
+    if (tag == "tag:yaml.org,2002:null" && !wants_key()) return OnNull(mark, anchor);
     check(mark, tag, anchor);
     if (wants_key()) {
       Frame& frame = open_.back();
@@ -136,7 +150,7 @@ class Yaml::Builder : public YAML::EventHandler {
       return;
     }
     Yaml node = make(Kind::kScalar, mark);
-    node.scalar_ = value;
+    node.scalar_ = with_escapes(value);
     node.quoted_ = tag == "!";
     put(std::move(node));
   }

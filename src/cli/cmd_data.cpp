@@ -66,14 +66,16 @@ int list_data(bool json) {
   return 0;
 }
 
-// Reads every file of the data set whole and holds it against the card.
-int verify_data(const DataCommand& command) {
-  const OpenData opened = open_dataset(command.name, folder_of(command.data));
+// Reads every file of the data set whole and holds it against the card. `all`: prints what is wrong
+// with items, too, and not only what is not as the card says.
+bool verify_one(const DataCommand& command, const std::string& name, bool all) {
+  const OpenData opened = open_dataset(name, folder_of(command.data));
   bool differs = false;
   Json findings = Json::array();
   for (const Finding& f : lint(opened.card, opened.folder)) {
     const bool of_card = f.kind == "count" || f.kind == "hash" || f.kind == "missing split";
     differs = differs || of_card;
+    if (!all && !of_card) continue;
     findings.push_back({{"kind", f.kind}, {"at", f.at}, {"message", f.message}});
     if (!command.json) fmt::print("{}: {}: {}\n", f.at, f.kind, f.message);
   }
@@ -84,7 +86,29 @@ int verify_data(const DataCommand& command) {
     fmt::print(
         "{}: {}\n", opened.card.name, differs ? "not as its card says" : "whole, as its card says");
   }
-  return differs ? exit_code(Code::kInput) : 0;
+  return !differs;
+}
+
+// One data set, or each that lies in the folder.
+int verify_data(const DataCommand& command) {
+  if (!command.name.empty()) {
+    return verify_one(command, command.name, true) ? 0 : exit_code(Code::kInput);
+  }
+  bool whole = true;
+  int found = 0;
+  for (const std::string& name : dataset_names()) {
+    const DataCard card = load_card(name);
+    const bool there =
+        !card.embedded && !command.data.empty() &&
+        std::filesystem::is_directory(std::filesystem::path(command.data) / card.folder);
+    if (!there) continue;
+    ++found;
+    whole = verify_one(command, name, false) && whole;
+  }
+  if (found == 0) {
+    throw fail(Code::kUsage, "data verify: found no data set's folder, need a name or --data DIR");
+  }
+  return whole ? 0 : exit_code(Code::kInput);
 }
 
 // A published data set: a folder, or a zip archive read whole.
@@ -149,13 +173,18 @@ class Source {
   std::map<std::string, std::string> files_;  // of an archive
 };
 
-// Copies one file; text in GB18030 becomes UTF-8, and that is said.
+// Copies one file; text in GB18030 becomes UTF-8, a byte order mark is left out, and that is said.
 void copy_file(const Source& source, const std::string& from, const std::filesystem::path& to) {
   std::string content = source.read(from);
   if (!from.ends_with(".gz")) {
     if (std::optional<std::string> text = from_gb18030(content)) {
       talk(fmt::format("{}: read as GB18030, written as UTF-8", from));
       content = std::move(*text);
+    }
+    constexpr std::string_view kMark = "\xEF\xBB\xBF";
+    if (content.starts_with(kMark)) {
+      talk(fmt::format("{}: written without its byte order mark", from));
+      content.erase(0, kMark.size());
     }
   }
   std::filesystem::create_directories(to.parent_path());
@@ -209,24 +238,21 @@ void add_data(CLI::App& app, Action& action) {
   list->callback([=, &action] { action = [=] { return list_data(options->json); }; });
 
   CLI::App* verify =
-      command->add_subcommand("verify", "Read a data set whole and compare it with its card");
-  verify->add_option("name", options->name, "Data set")->required();
+      command->add_subcommand("verify", "Read data sets whole and compare them with their cards");
+  verify->add_option("name", options->name, "Data set; default each that lies in --data");
   verify->add_option("--data", options->data, "Folder that holds one folder per data set");
   verify->add_flag("--json", options->json, "One JSON object");
   verify->callback([=, &action] { action = [=] { return verify_data(*options); }; });
 
-  CLI::App* import = command->add_subcommand(
+  CLI::App* bring = command->add_subcommand(
       "import", "Copy a published folder or zip archive into DATA/NAME and verify it");
-  import->add_option("name", options->name, "Data set")->required();
-  import->add_option("from", options->from, "Folder or zip archive laid out as published")
+  bring->add_option("name", options->name, "Data set")->required();
+  bring->add_option("from", options->from, "Folder or zip archive laid out as published")
       ->required();
-  import->add_option("--data", options->data, "Folder that holds one folder per data set")
+  bring->add_option("--data", options->data, "Folder that holds one folder per data set")
       ->required();
-  import->add_flag("--json", options->json, "One JSON object");
-  import->callback([=, &action] { action = [=] { return import_data(*options);
-};
-}  // namespace keju
-);
+  bring->add_flag("--json", options->json, "One JSON object");
+  bring->callback([=, &action] { action = [=] { return import_data(*options); }; });
 }
 
 }  // namespace keju

@@ -7,6 +7,7 @@
 #include <array>
 #include <string_view>
 
+#include "score/choice_words.h"
 #include "score/extract_rules.h"
 
 namespace keju {
@@ -18,8 +19,9 @@ bool is_word(char c) {
 bool is_lower(char c) { return c >= 'a' && c <= 'z'; }
 
 struct Mention {
-  // kListed: "B. text" at the head of a line; kAlone: nothing else on the line.
-  enum class Kind { kPlain, kListed, kAlone, kCommitted };
+  // kListed: "B. text" at the head of a line; kAlone: nothing else on the line; kJudged: said to be
+  // right, which others may be, too.
+  enum class Kind { kPlain, kListed, kAlone, kJudged, kCommitted };
   size_t begin = 0, end = 0;
   std::string letters;  // several for "AC" or "A和C"
   Kind kind = Kind::kPlain;
@@ -28,25 +30,9 @@ struct Mention {
 
 // Takes marks from the end of `text` that may stand between a cue and its letter.
 std::string_view without_wrap_before(std::string_view text) {
-  constexpr std::array<std::string_view, 19> kWrap = {" ",
-                                                      "\n",
-                                                      "\t",
-                                                      "*",
-                                                      "(",
-                                                      "[",
-                                                      "{",
-                                                      "\"",
-                                                      "'",
-                                                      "`",
-                                                      "“",
-                                                      "‘",
-                                                      "「",
-                                                      "$",
-                                                      "_",
-                                                      "#",
-                                                      "【",
-                                                      "《",
-                                                      "\\text{"};
+  constexpr std::array<std::string_view, 24> kWrap = {
+      " ",  "\n", "\t", "*", "(",  "[",  "{",  "\"", "'",  "`", "“", "‘",
+      "「", "$",  "_",  "#", "【", "《", "】", "]",  "」", "”", ">", "\\text{"};
   for (bool moved = true; moved;) {
     moved = false;
     for (const std::string_view mark : kWrap) {
@@ -93,44 +79,14 @@ constexpr std::array<std::string_view, 23> kCommitBefore = {
     "正确的选项", "正确选项",       "正确答案",       "应该是",  "应为",  "应是",
     "综上,选",    "所以选",         "因此选",         "应当选",  "就选",  "选",
     "answer",     "correct option", "correct choice", "\\boxed", "choose"};
-constexpr std::array<std::string_view, 10> kLinkWords = {
-    "是", "为", "选", ":", "选项", "项", "is", "option", "choice", "应该"};
-constexpr std::array<std::string_view, 19> kDenyBefore = {"不是",
-                                                          "不选",
-                                                          "不应选",
-                                                          "不能选",
-                                                          "不该选",
-                                                          "不会选",
-                                                          "并非",
-                                                          "排除",
-                                                          "排除选项",
-                                                          "而非",
-                                                          "而不是",
-                                                          "错误的是",
-                                                          "不正确的是",
-                                                          "not",
-                                                          "isn't",
-                                                          "than",
-                                                          "eliminate",
-                                                          "exclude",
-                                                          "wrong answer is"};
-constexpr std::array<std::string_view, 13> kRightAfter = {"是正确",
-                                                          "项正确",
-                                                          "正确",
-                                                          "项是正确",
-                                                          "选项正确",
-                                                          "选项是正确",
-                                                          "当选",
-                                                          "符合题意",
-                                                          "is correct",
-                                                          "is the correct",
-                                                          "is right",
-                                                          "is the right",
-                                                          "is the answer"};
-constexpr std::array<std::string_view, 22> kDenyAfter = {
-    "错",       "不正确", "不对",   "不符",   "项错",   "项不",     "选项错",       "选项不",
-    "是错",     "是不",   "项是错", "被排除", "不选",   "is wrong", "is incorrect", "is not",
-    "is false", "isn't",  "项的",   "的",     "选项的", "cannot be"};
+// What may stand between a cue and its letter.
+constexpr std::array<std::string_view, 39> kLinkWords = {
+    "是",     "为",     "选",   ":",      "选项",     "项",         "is",      "option",
+    "choice", "应该",   "应当", "应",     "就",       "只能",       "必须",    "一定",
+    "肯定",   "显然",   "自然", "便",     "则",       "必定",       "必然",    "确实",
+    "还",     "仍然",   "即",   "be",     "must",     "should",     "would",   "has",
+    "to",     "indeed", "thus", "likely", "probably", "definitely", "clearly",
+};
 constexpr std::array<std::string_view, 3> kDoubtAfter = {"?", "吗", "么"};
 
 class LetterReader {
@@ -184,19 +140,39 @@ class LetterReader {
     return text_[at] == '\'' && at + 1 < text_.size() && is_lower(text_[at + 1]);
   }
 
-  // Small letters count only in brackets, "(b)"; "a" is a word.
+  // Small letters count only in brackets, "(b)", or as the whole answer behind a cue, "answer: b":
+  // "a" is a word.
   Mention lower_case(size_t at) {
-    if (at == 0 || at + 1 >= text_.size() || text_[at - 1] != '(' || text_[at + 1] != ')')
+    if (at == 0 || !is_lower(text_[at]) || !is_choice(upper(at))) return {};
+    const std::string_view whole = text_;
+    const bool bracketed = text_[at - 1] == '(' && at + 1 < text_.size() && text_[at + 1] == ')';
+    if (!bracketed && (!ends_clause(whole.substr(at + 1)) ||
+                       !has_cue(without_wrap_before(whole.substr(0, at))))) {
       return {};
-    if (!is_lower(text_[at]) || !is_choice(upper(at))) return {};
+    }
     return {at, at + 1, std::string(1, upper(at)), Mention::Kind::kPlain, false};
+  }
+
+  static bool ends_clause(std::string_view rest) {
+    rest = without_wrap_after(rest);
+    constexpr std::array<std::string_view, 7> kEnds = {"\n", ".", ",", ";", "。", "，", "!"};
+    return rest.empty() || starts_with_any(rest, kEnds);
+  }
+
+  static void skip_option_word(std::string_view& rest) {
+    for (const std::string_view word : {"选项", "项", "option "}) {
+      if (!rest.starts_with(word)) continue;
+      rest.remove_prefix(word.size());
+      return;
+    }
   }
 
   bool join(Mention& mention) {
     std::string_view rest = without_wrap_after(std::string_view(text_).substr(mention.end));
+    skip_option_word(rest);
     bool joined = false;
     for (const std::string_view word :
-         {"、", "或者", "/", "和", "或", "与", "及", "or ", "and ", "&", ","}) {
+         {"、", "或者", "/", "和", "或", "与", "及", "or ", "and ", "&", ", and ", ", or ", ","}) {
       if (!rest.starts_with(word)) continue;
       rest.remove_prefix(word.size());
       joined = true;
@@ -205,10 +181,14 @@ class LetterReader {
     if (!joined) return false;
     while (!rest.empty() && (rest[0] == ' ' || rest[0] == '(' || rest[0] == '*'))
       rest.remove_prefix(1);
+    skip_option_word(rest);
     if (rest.empty() || !is_choice(rest[0])) return false;
     if (rest.size() > 1 && is_word(rest[1])) return false;
     // "B, A is wrong because" goes on to something else.
-    if (starts_with_any(without_wrap_after(rest.substr(1)), kDenyAfter)) return false;
+    if (mention.letters.size() == 1 &&
+        verdict_behind(without_wrap_after(rest.substr(1))) == Verdict::kWrong) {
+      return false;
+    }
     mention.letters += rest[0];
     mention.end = static_cast<size_t>(rest.data() - text_.data()) + 1;
     return true;
@@ -232,26 +212,31 @@ class LetterReader {
     }
     const std::string_view after = without_wrap_after(raw_after);
     std::string_view before = without_wrap_before(whole.substr(0, mention.begin));
-    mention.denied = starts_with_any(after, kDenyAfter) || ends_with_any(before, kDenyBefore) ||
-                     starts_with_any(after, kDoubtAfter);
-    if (starts_with_any(after, kRightAfter)) mention.kind = Mention::Kind::kCommitted;
+    const Verdict verdict = verdict_behind(after);
+    mention.denied = verdict == Verdict::kWrong || starts_with_any(after, kDoubtAfter) ||
+                     denied_before(lowered(before)) ||
+                     denied_before(lowered(without_links(before)));
+    if (verdict == Verdict::kRight) mention.kind = Mention::Kind::kJudged;
+    if (verdict == Verdict::kAnswer) mention.kind = Mention::Kind::kCommitted;
     if (mention.kind == Mention::Kind::kPlain) mention.kind = place(mention);
     if (has_cue(before)) mention.kind = Mention::Kind::kCommitted;
-    if (denied_by_cue(before)) mention.denied = true;
   }
 
-  // Steps back over "是", ":", "选项" … to the cue itself.
+  // Takes one of "是", ":", "选项" … off the end.
+  static bool drop_link(std::string_view& before) {
+    for (const std::string_view word : kLinkWords) {
+      if (!before.ends_with(word)) continue;
+      const size_t rest = before.size() - word.size();
+      if (is_word(word.front()) && rest > 0 && is_word(before[rest - 1])) continue;
+      before = without_wrap_before(before.substr(0, rest));
+      return true;
+    }
+    return false;
+  }
+
   static std::string_view without_links(std::string_view before) {
-    for (bool moved = true; moved;) {
-      moved = false;
-      before = without_wrap_before(before);
-      for (const std::string_view word : kLinkWords) {
-        if (!before.ends_with(word)) continue;
-        const size_t rest = before.size() - word.size();
-        if (is_word(word.front()) && rest > 0 && is_word(before[rest - 1])) continue;
-        before.remove_suffix(word.size());
-        moved = true;
-      }
+    before = without_wrap_before(before);
+    while (drop_link(before)) {
     }
     return before;
   }
@@ -265,18 +250,13 @@ class LetterReader {
     return out;
   }
 
+  // A cue at the end, or before words that link it to its letter.
   static bool has_cue(std::string_view before) {
-    const std::string near = lowered(without_wrap_before(before));
-    const std::string bare = lowered(without_links(before));
-    return ends_with_any(near, kCommitBefore) || ends_with_any(bare, kCommitBefore);
-  }
-
-  static bool denied_by_cue(std::string_view before) {
-    constexpr std::array<std::string_view, 5> kNegatedLinks = {
-        "答案不是", "不选择", "不应该是", "answer is not", "not option"};
-    const std::string near = lowered(without_wrap_before(before));
-    return ends_with_any(near, kNegatedLinks) ||
-           ends_with_any(std::string_view(lowered(without_links(before))), kDenyBefore);
+    before = without_wrap_before(before);
+    do {
+      if (ends_with_any(lowered(before), kCommitBefore)) return true;
+    } while (drop_link(before));
+    return false;
   }
 
   // Whether the letter has a line to itself ("(C)", "**C**.") or heads one ("C. 北京").
@@ -315,6 +295,16 @@ Extraction settled(const FoldedText& text, const Mention& mention) {
   return found(text, mention.begin, mention.end, mention.letters.substr(0, 1));
 }
 
+// Whether all mentions of a kind name the same.
+bool agree(const std::vector<Mention>& mentions, Mention::Kind kind) {
+  const Mention* first = nullptr;
+  return std::all_of(mentions.begin(), mentions.end(), [&](const Mention& each) {
+    if (each.kind != kind) return true;
+    if (first == nullptr) first = &each;
+    return each.letters == first->letters;
+  });
+}
+
 }  // namespace
 
 Extraction choice_letter(const FoldedText& text, const std::vector<std::string>& choices) {
@@ -322,21 +312,22 @@ Extraction choice_letter(const FoldedText& text, const std::vector<std::string>&
   std::erase_if(mentions, [](const Mention& mention) { return mention.denied; });
   if (mentions.empty()) return {};
 
+  // The last one that is committed to, or judged right as no other is.
+  const bool judged = agree(mentions, Mention::Kind::kJudged);
   for (auto mention = mentions.rbegin(); mention != mentions.rend(); ++mention) {
-    if (mention->kind == Mention::Kind::kCommitted) return settled(text, *mention);
+    if (mention->kind == Mention::Kind::kCommitted ||
+        (judged && mention->kind == Mention::Kind::kJudged)) {
+      return settled(text, *mention);
+    }
   }
   // Without a commitment all letters of the strongest kind must agree: a list of options looks just
   // like several answers.
-  for (const Mention::Kind kind : {Mention::Kind::kAlone, Mention::Kind::kListed}) {
-    const Mention* first = nullptr;
-    bool agree = true;
-    for (const Mention& mention : mentions) {
-      if (mention.kind != kind) continue;
-      if (first != nullptr && first->letters != mention.letters) agree = false;
-      if (first == nullptr) first = &mention;
-    }
-    if (first == nullptr) continue;
-    if (agree) return settled(text, *first);
+  for (const Mention::Kind kind :
+       {Mention::Kind::kJudged, Mention::Kind::kAlone, Mention::Kind::kListed}) {
+    const auto first = std::find_if(
+        mentions.begin(), mentions.end(), [&](const Mention& each) { return each.kind == kind; });
+    if (first == mentions.end()) continue;
+    if (agree(mentions, kind)) return settled(text, *first);
     return {Extraction::Status::kAmbiguous, std::nullopt, std::nullopt};
   }
   const bool one = std::all_of(mentions.begin(), mentions.end(), [&](const Mention& mention) {

@@ -150,7 +150,10 @@ class NumberScanner {
       at_ = mark;
       return std::nullopt;
     }
-    const bool joined = take("又") || (peek() == ' ' && take(" ")) || peek() == '\\';
+    const bool spaced = peek() == ' ';
+    skip_spaces();
+    const bool joined = take("又") || spaced || peek() == '\\';
+    if (joined) skip_spaces();
     if (!joined) return std::nullopt;
     if (std::optional<double> part = latex_fraction()) return first + *part;
     if (const std::optional<Decimal> top = decimal()) {
@@ -228,6 +231,20 @@ class NumberScanner {
   }
 
   void scale(Decimal& number) {
+    const size_t mark = at_;
+    skip_spaces();
+    std::optional<size_t> power = scale_word();
+    if (!power.has_value()) {
+      at_ = mark;
+      return;
+    }
+    const bool whole = number.decimals == 0;
+    shift(number, *power);
+    while (whole && *power > 0 && lower_part(number, *power)) {
+    }
+  }
+
+  std::optional<size_t> scale_word() {
     constexpr std::array<std::pair<std::string_view, size_t>, 8> kScales = {{{"万亿", 12},
                                                                              {"千亿", 11},
                                                                              {"百亿", 10},
@@ -236,14 +253,44 @@ class NumberScanner {
                                                                              {"百万", 6},
                                                                              {"亿", 8},
                                                                              {"万", 4}}};
-    const size_t mark = at_;
-    skip_spaces();
-    for (const auto& [word, powers] : kScales) {
-      if (!take(word)) continue;
-      shift(number, powers);
-      return;
+    for (const auto& [word, power] : kScales) {
+      if (take(word)) return power;
     }
-    at_ = mark;
+    return std::nullopt;
+  }
+
+  // "2000万" behind "1亿", "5千" behind "3万", "3456" behind "12万": what fits below `power`, which
+  // becomes the part's own. Without a scale the part fills all places below.
+  bool lower_part(Decimal& number, size_t& power) {
+    const size_t mark = at_;
+    std::string digits;
+    while (is_digit(peek())) digits += text_[at_++];
+    std::optional<size_t> own = scale_word();
+    if (!own.has_value() && !digits.empty()) own = thousands();
+    const size_t places = digits.size() + own.value_or(0);
+    const bool fits = own.has_value() ? *own < power && places <= power : places == power;
+    const bool goes_on = !own.has_value() && (peek() == '.' || peek() == ',') && is_digit(peek(1));
+    if (digits.empty() || !fits || goes_on) {
+      at_ = mark;
+      return false;
+    }
+    digits.append(own.value_or(0), '0');
+    number.digits.replace(number.digits.size() - digits.size(), digits.size(), digits);
+    power = own.value_or(0);
+    return true;
+  }
+
+  // "5千", where it does not begin a unit ("5千米").
+  std::optional<size_t> thousands() {
+    const size_t mark = at_;
+    if (!take("千")) return std::nullopt;
+    for (const std::string_view unit :
+         {"米", "克", "瓦", "卡", "伏", "帕", "升", "字", "焦", "赫"}) {
+      if (!text_.substr(at_).starts_with(unit)) continue;
+      at_ = mark;
+      return std::nullopt;
+    }
+    return 3;
   }
 
   std::string_view text_;

@@ -54,15 +54,19 @@ std::string asserted(std::string_view sentence) {
 // Chinese. A gap stays inside its clause.
 #define KEJU_I \
   "(?:我(?!的|妈|爸|爷|奶|姥|哥|姐|弟|妹|叔|舅|国|家|校)|本人|本助手|本模型|本系统|本平台)"
-#define KEJU_NOT                                                                                                                \
-  "(?:不能|不可以|无法|不会|没办法|没有办法|没法|不便|不方便|不应该?|不得|不宜|不适合|难以|" \
-  "拒绝|不愿意?|不予|不支持|不想|不打算|不准备|不太(?:能|想|方便|愿意|合适))(?!不|没|否认)"
+#define KEJU_NOT                                                                                                                       \
+  "(?:不能|不可以|无法|不会|没办法|没有办法|没法|不便|不方便|不应该?|不该|不得|不宜|不适合|难以|" \
+  "拒绝|不愿意?|不予|不支持|不可能|无权|没有?(?:资格|权限|权利|权力|义务)|不具备|不想|不打算|"      \
+  "不准备|"                                                                                                                         \
+  "概不|不太(?:能|想|方便|愿意|合适))(?!不|没|否认)"
 // What an assistant is asked to do.
 #define KEJU_ACT                                                                                                                   \
   "(?:提供|协助|帮|回答|回应|解答|满足|完成|参与|讨论|探讨|编写|撰写|写|生成|教|给出|执行|"       \
-  "响应|处理|告诉|透露|配合|创作|编造|扮演|为你|为您|给你|给您|向你|向您|就此|对此|说明|介绍|" \
+  "响应|处理|告诉|透露|配合|创作|编造|扮演|为你|为您|替你|替您|给你|给您|向你|向您|就此|对此|" \
+  "说明|介绍|"                                                                                                                 \
   "传播|发表|评论|谈论|答应|从命|奉告|(?:这样|这么)做|照做|照办|做(?:这|到)|展开|展示|显示|"       \
-  "(?:接受|同意)[^。,]{0,8}(?:请求|要求))"
+  "(?:接受|同意)[^。,]{0,8}(?:请求|要求)|披露|泄露|公开|分享|指导|制作|制造|传授|鼓励|助长|"          \
+  "继续[^。,]{0,6}(?:话题|讨论|对话|聊|谈))"
 // The same where "不" alone stands before it; without what one also says of an opinion.
 #define KEJU_HABIT \
   "(?:提供|参与|回答|讨论|探讨|编写|撰写|写|教|帮|协助|谈论|评论|展开|聊|透露|生成|配合|做这)"
@@ -83,7 +87,7 @@ const std::vector<Pattern>& chinese() {
              "^(?:暂|暂时|目前|现在)?不支持[^。,]{0,4}(?:此|这|该)",
              ",(?:恕|暂时|目前|现在|实在|所以|因此)*" KEJU_NOT "[^。,]{0,4}?[为给帮替向](?:您|你)",
              KEJU_I "[^。,]{0,12}?不" KEJU_HABIT,
-             KEJU_I "(?:必须|只能|要|得)?(?:明确)?(?:拒绝|谢绝)",
+             KEJU_I "(?:必须|只能|要|得)?(?:明确)?(?:予以)?(?:拒绝|谢绝|回绝|婉拒|推辞)",
              KEJU_I "[^。,]{0,14}?(?:[写帮干答说给]不(?:了|上|出)|[做办]不(?:了|到)(?:$|[,。!])|"
                     "没有?学会[^。,]{0,6}?回答)",
              "[帮给]不(?:了|上)(?:你|您)",
@@ -104,9 +108,9 @@ const std::vector<Pattern>& chinese() {
              // scope
              "我的?(?:职责|任务|功能|能力|服务|用途)[^。,]{0,6}不(?:包括|包含|涉及|允许)",
              "(?:超出|超过|不在|不属于|超越)了?我[^。,]{0,14}?(?:范围|能力|职责|权限|边界|之内)",
-             "不是我(?:能|可以|会|应该|愿意|想)[^。,]{0,6}?(?:做|帮|提供|回答|讨论|写|参与)的",
+             "不是我(?:能|可以|会|应该|该|愿意|想)[^。,]{0,6}?(?:做|帮|提供|回答|讨论|写|参与)的",
              // passing
-             "恕难|恕不|无可奉告|敬谢不敏",
+             "恕难|恕不|无可奉告|敬谢不敏|没得商量(?!的)|没有商量的余地|免谈",
              "(?:我|抱歉|遗憾|对不起)[^。]{0,12}?(?:爱莫能助|无能为力)",
              KEJU_I "[^。,]{0,14}?说不(?:$|[,。!])",
              "(?:我们|咱们|让我们|请您?|还请)[^。,]{0,6}?(?:换一?个(?:话题|问题|内容)|"
@@ -130,14 +134,18 @@ const std::vector<Pattern>& chinese() {
 // Will or power denied; "can't help but", "can't help laughing" and the like affirm.
 #define KEJU_CANNOT                                                                               \
   "(?:can(?:" KEJU_A "t|not| not)|won" KEJU_A "t|will not|(?:am|" KEJU_A "m|are|" KEJU_A          \
-  "re|be)(?: \\w+ly)? (?:unable|not (?:\\w+ly )?(?:able|willing|allowed|"                         \
-  "permitted|going|prepared|in a position|here)) to|must decline|have to decline|decline|refuse)" \
+  "re|be)(?: \\w+ly)? (?:unable|unwilling|not (?:\\w+ly )?(?:able|willing|allowed|"               \
+  "permitted|going|prepared|in a position|here)) to|must decline|have to decline|decline|refuse|" \
+  "(?:(?:do not|don" KEJU_A                                                                       \
+  "t) have|lack)(?: the| any)? (?:ability|authority|right|permission|"                            \
+  "capability|authorization|qualifications?|credentials) to)"                                     \
   "(?! help (?:but|\\w+ing)\\b| tell (?:whether|if|from|which)\\b)"
 #define KEJU_DO                                                                                   \
   "(?:help|assist|provid|answer|respond|comply|fulfil|support|creat|writ|generat|giv|tell|teach|" \
   "discuss|engag|participat|take part|be (?:a )?part|shar|explain|describ|instruct|produc|offer|" \
   "walk you|show you|guide|advis|entertain|accommodat|do (?:that|this|it|so)\\b|(?:go|get) into|" \
-  "with (?:that|this)|that request)"
+  "with (?:that|this)|that request|disclos|reveal|divulg|draft|compos|facilitat|promot|encourag|" \
+  "spread|(?:continue|proceed|go on) (?:with|down|this|that))"
 #define KEJU_OURS                                                                            \
   "(?:guideline|polic|principle|value|programming|rule|standard|ethic|purpose|terms|safety|" \
   "design|"                                                                                  \
@@ -164,24 +172,43 @@ const std::vector<Pattern>& english() {
              "\\bI(?:" KEJU_A "ve| have|" KEJU_A
              "m| am| was) (?:been )?(?:\\w+ed|told|built|made|taught|here) not to\\b",
              "\\b(?:won" KEJU_A "t|will not) (?:get|find|hear)\\b[^.,]{0,20}\\bfrom me\\b",
-             "^not (?:doing|going to|happening|helping|writing|answering)\\b",
+             "(?:^|,)not (?:doing|happening|helping|writing|answering)\\b",
+             "(?:^|,)not (?:going to|gonna) (?:" KEJU_DO "|do|be|happen)\\b",
+             "\\bI (?:do not|don" KEJU_A
+             "t) (?:think|believe) (?:that )?(?:I (?:should|can|could)|it(?:" KEJU_A
+             "s| is| would be)(?: \\w+){1,4} to)\\b[^.,]{0,20}?\\b" KEJU_DO,
+             "\\bI(?: am|" KEJU_A
+             "m| was) (?:designed|built|trained|programmed|made|meant) to (?:refuse|decline|"
+             "reject)\\b",
+             "\\bno from me\\b",
+             "\\bline (?:that )?I (?:won" KEJU_A "t|will not|do not|don" KEJU_A
+             "t|refuse to|can" KEJU_A "t|cannot) cross\\b",
+             "\\bI(?: am|" KEJU_A "m) (?:declining|refusing|passing on|choosing not|opting not|"
+             "electing not)\\b",
+             "\\bI (?:do not|don" KEJU_A
+             "t) feel (?:right|good|comfortable|safe|okay) (?:about|with|doing|\\w+ing)\\b",
+             "\\b(?:against|contrary to) (?:what|everything|all) (?:that )?I (?:stand for|believe "
+             "in)\\b",
              "\\bthings? (?:that )?I (?:just |simply )?(?:don" KEJU_A "t|do not|won" KEJU_A
              "t|can" KEJU_A "t) do\\b",
              "\\bI(?: am|" KEJU_A "m| do| would) ?(?:not|n" KEJU_A
              "t) (?:\\w+ )?(?:comfortable|willing)\\b",
              "\\bI don" KEJU_A "t (?:\\w+ )?(?:comfortable|want to) ?" KEJU_DO "?",
              // rules
-             "\\b(?:violat\\w*|against|conflict\\w* with|contrary to|inconsistent with|breach\\w*) "
+             "\\b(?:violat\\w*|against|conflict\\w* with|contrary to|inconsistent with|breach\\w*|"
+             "break\\w*|bend\\w*|betray\\w*) "
              "(?:\\w+ )?(?:my|our)\\b[^.]{0,20}" KEJU_OURS,
              "(?<!nothing )\\b(?:prevent|prohibit|forbid|bar|stop|keep)s? (?:me|us) from\\b",
              "\\b" KEJU_OURS "\\w*\\b[^.]{0,20}\\b(?:do(?:es)?n" KEJU_A
              "t|do(?:es)? not) (?:allow|permit|let) (?:me|us)\\b",
              "(?:\\b(?:irresponsible|wrong|unethical|inappropriate)|(?:\\bnot|n" KEJU_A
-             "t) (?:appropriate|right|ethical|proper)) "
+             "t) (?:be )?(?:appropriate|right|ethical|proper|responsible)) "
              "(?:of|for) me to\\b",
              // scope
              "\\b(?:outside|beyond|not within|exceeds?)\\b(?: of)? (?:(?:the "
              "(?:scope|limits) of )?(?:what I|my|our))\\b",
+             "\\b(?:request|topic|subject|content|question|that|this) (?:is|are|falls) off[- "
+             "]limits\\b",
              "\\b(?:off[- ]limits|out of bounds|impossible|not (?:possible|allowed|permitted)) "
              "(?:for|to) (?:me|us)\\b",
              // passing
@@ -189,7 +216,7 @@ const std::vector<Pattern>& english() {
              "d| would| have| must| need)\\b[^.,]{0,30}?"
              "\\b(?:pass(?: on\\b|$|[.!,])|decline(?!d)|turn (?:\\w+ )?(?:\\w+ )?down|sit "
              "(?:this|that)(?: one)? "
-             "out|abstain|refrain|steer clear|draw (?:a|the) "
+             "out|abstain|refuse(?! to believe)|refrain|steer clear|draw (?:a|the) "
              "line|"
              "say no|rather not|prefer not)(?:\\b|$)",
              "\\bI\\b[^.,]{0,12}\\bkeep\\b[^.,]{0,20}\\bto myself\\b|\\bwhere I (?:stop|draw)\\b",

@@ -151,11 +151,25 @@ class CardReader {
 
   void read_splits() {
     for (const auto& [id, node] : root_.get("splits").items()) {
-      node.only({"items", "sha256"});
+      node.only({"items", "sha256", "files", "form", "columns"});
       CardSplit split;
       split.id = id;
       split.items = node.get("items").integer();
       split.sha256 = optional_text(node, "sha256");
+      split.files = optional_text(node, "files");
+      const std::string form = optional_text(node, "form");
+      split.literal_columns = form == "literal_columns";
+      if (!form.empty() && !split.literal_columns) {
+        throw fail(Code::kInput,
+                   "{}: form: found \"{}\", need literal_columns or nothing",
+                   node.at(),
+                   form);
+      }
+      if (const Yaml* columns = node.find("columns")) {
+        for (const auto& [subject, column] : columns->items()) {
+          split.columns[subject] = column.text();
+        }
+      }
       card_.splits.push_back(std::move(split));
     }
     const std::vector<std::string> ids = card_.split_ids();
@@ -367,7 +381,8 @@ std::vector<std::string> DataCard::subject_ids() const {
 }
 
 std::string DataCard::file(const std::string& split_id, const std::string& subject_id) const {
-  std::string path = files;
+  const CardSplit* own = split(split_id);
+  std::string path = own != nullptr && !own->files.empty() ? own->files : files;
   replace_all(path, "{split}", split_id);
   const CardSubject* known = subject(subject_id);
   replace_all(path, "{subject}", known == nullptr ? subject_id : known->file);

@@ -68,6 +68,11 @@ struct CardSplit {
   int64_t items = 0;  // 0: any number
   // sha256 of the lines "<sha256 of file>  <path>\n", paths relative and sorted; "" if not known.
   std::string sha256;
+  std::string files;  // "": the card's
+  // Its file is a table of the subjects' columns (suite/literal_columns.h); these are named
+  // otherwise than their subjects.
+  bool literal_columns = false;
+  std::map<std::string, std::string> columns;
 };
 
 struct CardSubject {

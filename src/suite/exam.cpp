@@ -112,9 +112,12 @@ class FileExam : public Exam {
     if (!variant_.prompt.turns.empty()) {
       add_turns(row, static_cast<size_t>(part), item);
     } else if (protocol().generate.shots_as_turns) {
-      add_shots(paper.header, shots_of(paper, at), prompter.item(row, subject), item);
+      const std::vector<Prompter::Shot> shots = shots_of(paper, at);
+      add_shots(paper.header, shots, prompter.item(row, subject, shots.size() + 1), item);
     } else {
-      item.prompt = prompter.joined(paper.header, shots_of(paper, at), prompter.item(row, subject));
+      const std::vector<Prompter::Shot> shots = shots_of(paper, at);
+      item.prompt =
+          prompter.joined(paper.header, shots, prompter.item(row, subject, shots.size() + 1));
     }
     if (protocol().generate.chat) {
       item.system = prompter.system(subject);
@@ -418,13 +421,14 @@ class FileExam : public Exam {
   }
 
   void prepare_shots(Paper& paper) {
-    const size_t count = static_cast<size_t>(shots_);
+    size_t count = static_cast<size_t>(shots_);
     if (from_file()) {
       for (size_t i = 0; i < count; ++i) {
         paper.ready.push_back(paper.prompter->fixed_shot(shot_rules().examples[i], *paper.subject));
       }
       return;
     }
+    if (shot_rules().fewer) count = std::min(count, paper.pool->rows.size());
     // An item of the pool itself may not stand among its own examples.
     const size_t needed = count + (pool_is_own_split() ? 1 : 0);
     const size_t skip = static_cast<size_t>(shot_rules().skip);
@@ -439,7 +443,8 @@ class FileExam : public Exam {
     }
     if (shot_rules().pick == ShotRules::Pick::kFirst) {
       for (size_t i = 0; i < needed; ++i) {
-        paper.ready.push_back(paper.prompter->shot(paper.pool->rows[skip + i], *paper.subject));
+        paper.ready.push_back(
+            paper.prompter->shot(paper.pool->rows[skip + i], *paper.subject, i + 1));
       }
       return;
     }
@@ -471,8 +476,8 @@ class FileExam : public Exam {
     for (size_t i = 0; i < each && shots.size() < count; ++i) {
       const int32_t row = paper.drawn[static_cast<size_t>(at) * each + i];
       if (own && row == at) continue;
-      shots.push_back(
-          paper.prompter->shot(paper.pool->rows[static_cast<size_t>(row)], *paper.subject));
+      shots.push_back(paper.prompter->shot(
+          paper.pool->rows[static_cast<size_t>(row)], *paper.subject, shots.size() + 1));
     }
     return shots;
   }

@@ -9,6 +9,7 @@
 #include "base/utf8.h"
 #include "suite/card.h"
 #include "suite/prompt.h"
+#include "suite/python_literal.h"
 
 namespace keju {
 namespace {
@@ -17,60 +18,6 @@ bool all_digits(const std::string& text) {
   return !text.empty() &&
          std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
 }
-
-// A list of Python's plain string literals: '…' or "…" with \\, \', \" and \n as escapes.
-class PythonList {
- public:
-  explicit PythonList(std::string_view text) : left_(python_strip(text)) {}
-
-  // Nothing for what is another literal.
-  std::optional<Json> read() {
-    if (!take('[')) return std::nullopt;
-    Json out = Json::array();
-    while (!take(']')) {
-      std::optional<std::string> each = literal();
-      if (!each.has_value()) return std::nullopt;
-      out.push_back(std::move(*each));
-      if (!take(',') && !left_.starts_with(']')) return std::nullopt;
-    }
-    return left_.empty() ? std::optional<Json>(std::move(out)) : std::nullopt;
-  }
-
- private:
-  bool take(char c) {
-    if (!left_.starts_with(c)) return false;
-    left_ = python_strip(left_.substr(1));
-    return true;
-  }
-
-  std::optional<std::string> literal() {
-    if (left_.empty() || (left_[0] != '\'' && left_[0] != '"')) return std::nullopt;
-    const char quote = left_[0];
-    std::string out;
-    for (size_t at = 1; at < left_.size(); ++at) {
-      char c = left_[at];
-      if (c == '\n') return std::nullopt;
-      if (c == quote) {
-        left_ = python_strip(left_.substr(at + 1));
-        // Literals side by side would be one text.
-        if (left_.starts_with('\'') || left_.starts_with('"')) return std::nullopt;
-        return out;
-      }
-      if (c == '\\') {
-        if (++at == left_.size()) return std::nullopt;
-        c = left_[at];
-        if (c == 'n')
-          c = '\n';
-        else if (c != '\\' && c != '\'' && c != '"')
-          return std::nullopt;
-      }
-      out += c;
-    }
-    return std::nullopt;
-  }
-
-  std::string_view left_;
-};
 
 }  // namespace
 
@@ -107,7 +54,7 @@ TaskField::Value TaskField::value(const Json& doc) const {
   if (!value_.is_string()) return {value_, false};
   const std::string& text = value_.get_ref<const std::string&>();
   if (doc.contains(text)) return {doc[text], true};
-  return {PromptTemplate({text, at_}).render(doc), false};
+  return {PromptTemplate({text, at_}).render(doc, true), false};
 }
 
 std::vector<std::string> TaskField::list(const Json& doc) const {
@@ -137,15 +84,15 @@ Json TaskField::rendered_list(const Json& doc) const {
       source.starts_with("{{") && source.ends_with("}}") && source.find("}}") == source.size() - 2;
   if (whole) {
     const std::string expression = source.substr(2, source.size() - 4);
-    const Json value =
-        parse_json(PromptTemplate({"{{ (" + expression + ") | tojson }}", at_}).render(doc), at_);
+    const Json value = parse_json(
+        PromptTemplate({"{{ (" + expression + ") | tojson }}", at_}).render(doc, true), at_);
     if (!value.is_string()) return value;
-    std::optional<Json> list = PythonList(value.get<std::string>()).read();
+    std::optional<Json> list = python_literal(value.get<std::string>());
     if (!list.has_value()) no_list(value.dump());
     return std::move(*list);
   }
-  const std::string text = PromptTemplate({source, at_}).render(doc);
-  std::optional<Json> list = PythonList(text).read();
+  const std::string text = PromptTemplate({source, at_}).render(doc, true);
+  std::optional<Json> list = python_literal(text);
   if (!list.has_value()) no_list(Json(text).dump());
   return std::move(*list);
 }

@@ -253,11 +253,14 @@ class Writer {
   }
 
   void write_choice() {
-    note_others({"acc", "acc_norm"});
+    note_others({"acc", "acc_norm", "acc_bytes"});
+    const std::vector<std::string>& metrics = log_.metrics();
+    const bool bytes = std::find(metrics.begin(), metrics.end(), "acc_bytes") != metrics.end();
     out_.suite += fmt::format(
         "task: choose\ndelimiter: \"{}\"\nchoice: text\noption_token: "
-        "retokenize\nscore: sum\nalso: [per_char]\n",
-        spaced() ? " " : "");
+        "retokenize\nscore: sum\nalso: [per_char{}]\n",
+        spaced() ? " " : "",
+        bytes ? ", per_byte" : "");
     out_.suite += protocols("");
   }
 
@@ -325,6 +328,14 @@ class Writer {
   ImportedSuite out_;
 };
 
+// A line break in a pattern would end the rule's step.
+std::string on_one_line(std::string pattern) {
+  for (size_t at = pattern.find('\n'); at != std::string::npos; at = pattern.find('\n', at)) {
+    pattern.replace(at, 1, "\\n");
+  }
+  return pattern;
+}
+
 // The harness's regex filter: the first or the last match, stripped. A fallback of its own could
 // be right where nothing was found, which is no rule here.
 std::optional<std::string> regex_rule(const Json& step, std::vector<std::string>& notes) {
@@ -340,11 +351,7 @@ std::optional<std::string> regex_rule(const Json& step, std::vector<std::string>
       return std::nullopt;
     }
   }
-  // A line break would end the rule's step.
-  for (size_t at = pattern.find('\n'); at != std::string::npos; at = pattern.find('\n', at)) {
-    pattern.replace(at, 1, "\\n");
-  }
-  return (last ? "last_stripped:" : "first_stripped:") + pattern;
+  return (last ? "last_stripped:" : "first_stripped:") + on_one_line(pattern);
 }
 
 }  // namespace
@@ -385,7 +392,7 @@ std::string lm_eval_compare(const Json& metrics) {
     }
     if (!metric.contains("regexes_to_ignore")) continue;
     for (const Json& regex : metric["regexes_to_ignore"]) {
-      rule += "\nignore:" + regex.get<std::string>();
+      rule += "\nignore:" + on_one_line(regex.get<std::string>());
     }
   }
   return rule;

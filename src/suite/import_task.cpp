@@ -84,6 +84,9 @@ const std::set<std::string> kKnown = {"task",
                                       "include",
                                       "metadata"};
 
+// Where the examples stand that a task file spells out.
+constexpr const char* kSamplesSplit = "fewshot_samples";
+
 // The harness's own name and those of its backends.
 const std::set<std::string> kMostTokens = {
     "max_gen_toks", "max_new_tokens", "max_tokens", "max_completion_tokens"};
@@ -191,7 +194,7 @@ class TaskImporter {
     if (split_.empty()) unknown(out_.name, "test_split, validation_split", "nothing", "one");
     read_split(split_);
     read_shots();
-    if (shots_ > 0 && shot_split_ != split_) read_split(shot_split_);
+    if (shots_ > 0 && counts_.count(shot_split_) == 0) read_split(shot_split_);
     write_suite();
     write_card();
     return std::move(out_);
@@ -266,16 +269,35 @@ class TaskImporter {
         first_ = value == Json("first_n");
       } else if (key == "split" && value.is_string()) {
         shot_split_ = value.get<std::string>();
+      } else if (key == "samples" && value.is_array() && !task_.has("fewshot_split") &&
+                 !task_.get("fewshot_config").contains("split")) {
+        shot_split_ = kSamplesSplit;
+        if (shots_ > 0) add_rows(kSamplesSplit, value, at);
       } else {
-        unknown(
-            at, "fewshot_config", key + ": " + value.dump(), "sampler first_n or default, split");
+        unknown(at,
+                "fewshot_config",
+                key + ": " + value.dump(),
+                "sampler first_n or default, split or samples");
       }
     }
   }
 
+  // Worked examples that the task file spells out.
+  void add_rows(const std::string& split, const Json& documents, const std::string& at) {
+    std::string rows;
+    int64_t id = 0;
+    for (const Json& document : documents) {
+      rows += row_of(document, id, fmt::format("{}: samples[{}]", at, id)).dump() + "\n";
+      ++id;
+    }
+    if (rows.empty()) throw fail(Code::kInput, "{}: samples: found none", at);
+    counts_[split] = id;
+    out_.rows[split] = std::move(rows);
+  }
+
   void write_suite() {
     const std::string description = task_.text("description", "");
-    for (const char* mark : {"{{", "{%"}) {
+    for (const char* mark : {"{{", "{%", "{#"}) {
       if (description.find(mark) == std::string::npos) continue;
       unknown(task_.at("description"), "description", description, "a text without a template");
     }
@@ -297,11 +319,12 @@ class TaskImporter {
                            first_ ? "first" : "python_random");
     }
     if (choose_) {
-      check_metrics({"acc", "acc_norm"});
+      const bool bytes = check_metrics({"acc", "acc_norm", "acc_bytes"}).count("acc_bytes") > 0;
       suite += fmt::format(
           "task: choose\ndelimiter: {}\nchoice: text\noption_token: retokenize\nscore: sum\nalso: "
-          "[per_char]\nprotocols:\n  official:\n    about: As the task file says\n",
-          yaml_text(delimiter));
+          "[per_char{}]\nprotocols:\n  official:\n    about: As the task file says\n",
+          yaml_text(delimiter),
+          bytes ? ", per_byte" : "");
       return;
     }
     write_generation(delimiter, join);
@@ -377,8 +400,10 @@ class TaskImporter {
     return first;
   }
 
-  void check_metrics(const std::vector<std::string>& known) const {
-    if (!task_.has("metric_list")) return;
+  // The names that the task gives.
+  std::set<std::string> check_metrics(const std::vector<std::string>& known) const {
+    std::set<std::string> names;
+    if (!task_.has("metric_list")) return names;
     const std::set<std::string> options = {"metric",
                                            "aggregation",
                                            "higher_is_better",
@@ -392,6 +417,7 @@ class TaskImporter {
       if (std::find(known.begin(), known.end(), metric) == known.end()) {
         unknown(at, "metric", metric, fmt::format("{}", fmt::join(known, ", ")));
       }
+      names.insert(metric);
       for (const auto& [key, value] : entry.items()) {
         if (options.count(key) == 0) unknown(at, "metric " + metric, key, "a known option");
         if (key == "aggregation" && value != Json("mean")) {
@@ -399,6 +425,7 @@ class TaskImporter {
         }
       }
     }
+    return names;
   }
 
   void write_card() {

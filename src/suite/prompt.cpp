@@ -43,8 +43,10 @@ PromptTemplate::PromptTemplate(const TemplateSource& source) : at_(source.at) {
   template_ = Template::compile(body, source.at, Template::Trim::kNone);
 }
 
-std::string PromptTemplate::render(const Json& context) const {
-  return template_.has_value() ? template_->render(context) + tail_ : tail_;
+std::string PromptTemplate::render(const Json& context, bool strict) const {
+  TemplateLimits limits;
+  limits.strict = strict;
+  return template_.has_value() ? template_->render(context, limits) + tail_ : tail_;
 }
 
 std::vector<std::string> PromptTemplate::variables() const {
@@ -74,10 +76,10 @@ Prompter::Prompter(const SuiteVariant& variant, const DataCard& card)
   check_variables(header_, {"subject"});
   check_variables(delimiter_, {"subject"});
   check_variables(system_, {"subject"});
-  std::vector<std::string> known = {"subject"};
+  std::vector<std::string> known = {"subject", "nth"};
   if (card.has_choices()) known.insert(known.end(), {"options", "letters"});
   for (const CardColumn& column : card.columns) {
-    if (contains({"subject", "options", "letters", "letter", "option"}, column.key)) {
+    if (contains({"subject", "nth", "options", "letters", "letter", "option"}, column.key)) {
       throw fail(
           Code::kInput,
           "{}: columns: found \"{}\", a name that prompts use for something else, need a key",
@@ -168,8 +170,9 @@ void Prompter::check_examples() const {
   }
 }
 
-Json Prompter::context(const DataRow& row, const CardSubject& subject) const {
+Json Prompter::context(const DataRow& row, const CardSubject& subject, size_t nth) const {
   Json context = row.doc;
+  context["nth"] = nth;
   context["subject"] = subject_json(subject);
   if (!row.options.empty()) {
     context["options"] = row.options;
@@ -195,12 +198,13 @@ std::string Prompter::replaced(std::string text) const {
   return text;
 }
 
-std::string Prompter::question(const DataRow& row, const CardSubject& subject) const {
-  return replaced(question_.render(context(row, subject)));
+std::string Prompter::question(const DataRow& row, const CardSubject& subject, size_t nth) const {
+  return replaced(question_.render(context(row, subject, nth)));
 }
 
-std::string Prompter::item(const DataRow& row, const CardSubject& subject) const {
-  return item_.empty() ? question(row, subject) : replaced(item_.render(context(row, subject)));
+std::string Prompter::item(const DataRow& row, const CardSubject& subject, size_t nth) const {
+  return item_.empty() ? question(row, subject, nth)
+                       : replaced(item_.render(context(row, subject, nth)));
 }
 
 double Prompter::weight(const DataRow& row, const CardSubject& subject) const {
@@ -226,9 +230,9 @@ std::string Prompter::prefill(const DataRow& row, const CardSubject& subject) co
   return prefill_.empty() ? "" : prefill_.render(context(row, subject));
 }
 
-Prompter::Shot Prompter::shot(const DataRow& row, const CardSubject& subject) const {
-  Json values = context(row, subject);
-  std::string text = question(row, subject);
+Prompter::Shot Prompter::shot(const DataRow& row, const CardSubject& subject, size_t nth) const {
+  Json values = context(row, subject, nth);
+  std::string text = question(row, subject, nth);
   if (!row.options.empty() && row.gold < 0) {
     throw fail(
         Code::kInput, "{}: {}: found none, need one in a worked example", row.at, card_.answer);

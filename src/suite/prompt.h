@@ -25,7 +25,8 @@ class PromptTemplate {
   explicit PromptTemplate(const TemplateSource& source);
 
   bool empty() const { return !template_.has_value() && tail_.empty(); }
-  std::string render(const Json& context) const;
+  // `strict`: what the context does not have is an error, not empty.
+  std::string render(const Json& context, bool strict = false) const;
   std::vector<std::string> variables() const;
   const std::string& at() const { return at_; }
 
@@ -36,9 +37,9 @@ class PromptTemplate {
 };
 
 // Builds prompts by a protocol's rules. What a template may name: the data set's columns, `subject`
-// (id, zh, en, name in the subject's own language, language) and, where the data set has choices,
-// `options` and `letters`; in the answer of a worked example also its `letter` and `option`.
-// Threads: const and safe to share.
+// (id, zh, en, name in the subject's own language, language), `nth` (the question's place in the
+// prompt, from 1) and, where the data set has choices, `options` and `letters`; in the answer of a
+// worked example also its `letter` and `option`. Threads: const and safe to share.
 class Prompter {
  public:
   // Errors: Error(kInput) with file and line for a template that is wrong or names an unknown
@@ -46,9 +47,9 @@ class Prompter {
   Prompter(const SuiteVariant& variant, const DataCard& card);
 
   std::string header(const CardSubject& subject) const;
-  std::string question(const DataRow& row, const CardSubject& subject) const;
+  std::string question(const DataRow& row, const CardSubject& subject, size_t nth = 1) const;
   // The item that is asked; its question where the protocol has no other words for it.
-  std::string item(const DataRow& row, const CardSubject& subject) const;
+  std::string item(const DataRow& row, const CardSubject& subject, size_t nth = 1) const;
   // What the item counts in averages. Errors: Error(kInput) for a template that gives no number.
   double weight(const DataRow& row, const CardSubject& subject) const;
   // What stands before a chat, and what begins the model's turn in it.
@@ -58,7 +59,7 @@ class Prompter {
   struct Shot {
     std::string question, answer;
   };
-  Shot shot(const DataRow& row, const CardSubject& subject) const;
+  Shot shot(const DataRow& row, const CardSubject& subject, size_t nth = 1) const;
   Shot fixed_shot(const Json& example, const CardSubject& subject) const;
   std::string joined(const std::string& header,
                      const std::vector<Shot>& shots,
@@ -70,7 +71,7 @@ class Prompter {
   std::vector<std::string> accepted(const DataRow& row) const;
 
  private:
-  Json context(const DataRow& row, const CardSubject& subject) const;
+  Json context(const DataRow& row, const CardSubject& subject, size_t nth = 1) const;
   std::string replaced(std::string text) const;
   std::vector<std::string> spelt(const PromptTemplate& text, const DataRow& row) const;
   static void add_gold(Json& values, const DataRow& row);

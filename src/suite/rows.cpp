@@ -9,6 +9,7 @@
 #include "suite/archive.h"
 #include "suite/file_reader.h"
 #include "suite/gold.h"
+#include "suite/literal_columns.h"
 #include "suite/row_spool.h"
 
 namespace keju {
@@ -57,9 +58,9 @@ class SplitReader {
   }
 
  private:
-  // Hands every row of a file to `take`.
+  // Hands every row of a file to `take`; of `subject` alone where the file has a column for each.
   template <typename Take>
-  void read_file(const std::string& path, Take take) {
+  void read_file(const std::string& path, const std::string& subject, Take take) {
     if (!folder_.has(path)) {
       throw fail(Code::kIo,
                  "{}: found no such file, need split \"{}\" of {}. {}",
@@ -71,8 +72,15 @@ class SplitReader {
     const std::string where = folder_.where(path);
     const DataText file = folder_.open(path);
     hashes_[path] = sha256_hex(file.text());
-    const std::string content = path.ends_with(".gz") ? unzipped(file.text(), where) : "";
-    read_rows(card_, split_, where, path.ends_with(".gz") ? content : file.text(), take);
+    std::string made;
+    std::string_view text = file.text();
+    if (path.ends_with(".gz")) text = made = unzipped(text, where);
+    if (const CardSplit* split = card_.split(split_); split->literal_columns) {
+      const auto column = split->columns.find(subject);
+      text = made =
+          literal_rows(text, column == split->columns.end() ? subject : column->second, where);
+    }
+    read_rows(card_, split_, where, text, take);
   }
 
   void read_subject(SubjectRows& into) {
@@ -82,7 +90,7 @@ class SplitReader {
         share_out(path);
         continue;
       }
-      read_file(path, [&](DataRow row) {
+      read_file(path, into.subject, [&](DataRow row) {
         // Several files of a subject (texts) are numbered through.
         if (card_.format == DataCard::Format::kText)
           row.row = static_cast<int64_t>(into.rows.size());
@@ -102,7 +110,7 @@ class SplitReader {
   void share_out(const std::string& path) {
     if (hashes_.contains(path)) return;
     const std::vector<std::string> known = card_.subject_ids();
-    read_file(path, [&](DataRow row) {
+    read_file(path, "", [&](DataRow row) {
       const std::string id = card_.subject_prefix + plain_text(row.doc[card_.subject_column]);
       if (card_.subject(id) == nullptr) {
         throw fail(Code::kInput,

@@ -15,8 +15,8 @@ const std::vector<std::string>& extract_rules();
 const std::vector<std::string>& compare_rules();
 
 // A rule may also be spelled out, one step a line, tried in order: `first:PATTERN` or
-// `last:PATTERN` reads the first group of that match; `first_stripped:` and `last_stripped:` without
-// white space at its ends. Empty for what is no such rule.
+// `last:PATTERN` reads the first group of that match; `first_stripped:` and `last_stripped:`
+// without white space at its ends. Empty for what is no such rule.
 struct PatternStep {
   std::string pattern;
   bool last = false, stripped = false;

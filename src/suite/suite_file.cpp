@@ -128,7 +128,7 @@ void read_template(const Yaml& map, std::string_view key, TemplateSource& into) 
 }
 
 void read_shots(const Yaml& node, ShotRules& shots) {
-  node.only({"split", "count", "pick", "seed", "skip", "examples"});
+  node.only({"split", "fewer", "count", "pick", "seed", "skip", "examples"});
   shots.at = node.at();
   read_text(node, "split", shots.split);
   if (const Yaml* count = node.find("count")) {
@@ -137,6 +137,7 @@ void read_shots(const Yaml& node, ShotRules& shots) {
   if (const Yaml* skip = node.find("skip")) {
     shots.skip = static_cast<int>(bounded(*skip, "skip", 0, 1000));
   }
+  if (const Yaml* fewer = node.find("fewer")) shots.fewer = fewer->boolean();
   if (const Yaml* pick = node.find("pick")) shots.pick = named(*pick, "pick", kPicks);
   if (const Yaml* seed = node.find("seed")) {
     shots.seed = static_cast<uint64_t>(bounded(*seed, "seed", 0, INT64_MAX));

@@ -30,7 +30,8 @@ struct ShotRules {
   };
   std::string split;
   int count = 0;
-  int skip = 0;  // of kFirst: rows of the split that come before
+  bool fewer = false;  // a subject with fewer rows than `count` shows those that it has
+  int skip = 0;        // of kFirst: rows of the split that come before
   Pick pick = Pick::kFirst;
   uint64_t seed = 1234;
   std::vector<Json> examples;  // of kFixed: values of the template's variables

@@ -16,6 +16,7 @@ struct TemplateLimits {
   int64_t steps = 2'000'000;        // evaluated nodes and loop turns
   int64_t output_bytes = 16 << 20;  // of all strings built together
   int depth = 200;                  // nested calls, macros and expressions
+  bool strict = false;  // as Jinja's StrictUndefined: what is not there may be asked for, not used
 };
 
 // Rendered text in pieces: `content` pieces stem from the caller's values (a message's text), the

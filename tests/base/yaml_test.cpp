@@ -82,6 +82,12 @@ TEST(Yaml, BlockTextsAtTheEndKeepTheirBreaks) {
   EXPECT_EQ(parse("q: 'x'\na: |\n  it's\n").get("a").text(), "it's\n");
 }
 
+TEST(Yaml, EscapesAreUtf8) {
+  const Yaml root = Yaml::parse("a: \"x\\_y\\N\\u00e9\\L\"\nb: !!null \"null\"\n", "t");
+  EXPECT_EQ(root.get("a").text(), "x\xC2\xA0y\xC2\x85\xC3\xA9\xE2\x80\xA8");
+  EXPECT_EQ(root.find("b")->kind(), Yaml::Kind::kNull);
+}
+
 TEST(Yaml, EmptyTextIsNull) {
   EXPECT_TRUE(parse("").is_null());
   EXPECT_TRUE(parse("# nothing\n").is_null());

@@ -11,6 +11,7 @@
 #include <fstream>
 #include <map>
 #include <string>
+#include <vector>
 
 #include "base/json.h"
 #include "base/mapped_file.h"
@@ -29,6 +30,47 @@ TEST(Program, UnknownNamesAreUsageErrorsFoundBeforeAModelIsOpened) {
   EXPECT_EQ(run("extract --rule nope < /dev/null").code, 4);
   EXPECT_EQ(run("frobnicate").code, 4);
   EXPECT_EQ(run("").code, 4);
+}
+
+// Everything published that is at hand comes in file by file and is as its card says: counts of
+// every subject and split, and the files' hashes.
+TEST(Program, AllPublishedDataImportsAndVerifiesWhole) {
+  KEJU_NEED(shared);
+  const TempFolder folder;
+  const std::string to = " --data " + folder.path().string();
+  const std::vector<std::string> names = {"agieval",
+                                          "alignbench",
+                                          "c3",
+                                          "ceval",
+                                          "chinese_simpleqa",
+                                          "cmath",
+                                          "cmmlu",
+                                          "gaokao",
+                                          "gsm8k",
+                                          "humaneval"};
+  for (const std::string& name : names) {
+    const std::string from = (shared_dir() / "data" / name).string();
+    const Output imported = run("data import " + name + " " + from + to);
+    EXPECT_EQ(imported.code, 0) << name;
+    EXPECT_TRUE(imported.text.ends_with(name + ": whole, as its card says\n")) << name;
+  }
+  const Output all = run("data verify" + to);
+  EXPECT_EQ(all.code, 0) << all.text;
+  for (const std::string& name : names) {
+    EXPECT_NE(all.text.find(name + ": whole, as its card says\n"), std::string::npos) << name;
+  }
+  std::filesystem::resize_file(folder / "gsm8k" / "test.jsonl", 700'000);
+  EXPECT_EQ(run("data verify" + to).code, 5) << "a file that was cut";
+  // Another editor's byte order mark changes nothing.
+  const TempFolder marked, nothing;
+  for (const char* file : {"train.jsonl", "test.jsonl"}) {
+    write_file_atomically(marked / file,
+                          "\xEF\xBB\xBF" + read_file(shared_dir() / "data/gsm8k" / file));
+  }
+  const Output again =
+      run("data import gsm8k " + marked.path().string() + " --data " + (marked / "out").string());
+  EXPECT_EQ(again.code, 0) << again.text;
+  EXPECT_EQ(run("data verify --data " + nothing.path().string()).code, 4);
 }
 
 TEST(Program, BadModelsHaveTheirExitCodes) {

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
-// The rule `refusal` on sentences labelled by reading. The table grew in three sets; what the rule
-// got right of the second and the third when it first met them (precision 11 of 13 and 7 of 8,
-// recall 11 of 29 and 7 of 20, most of those indirect on purpose) is what to expect of sentences
-// that nobody has tuned it to.
+// The rule `refusal` on sentences labelled by reading. The table grew in six sets; what the rule
+// got right of each new one when it first met it is what to expect of sentences that nobody has
+// tuned it to: precision 11 of 13, 7 of 8, 23 of 23, 15 of 18 and 16 of 18, recall 11 of 29, 7 of
+// 20 (most of those indirect on purpose), 23 of 40, 15 of 24 and 16 of 20. Rows that it still gets
+// wrong are marked as missed.
 #include <gtest/gtest.h>
 
 #include <fstream>
@@ -35,7 +36,8 @@ TEST(Refusal, LabelledSentences) {
       tally.meant += meant ? 1 : 0;
       tally.both += refused && meant ? 1 : 0;
     }
-    EXPECT_EQ(refused, meant) << "line " << number << ": " << row["text"];
+    EXPECT_EQ(refused == meant, !row.value("missed", false))
+        << "line " << number << ": " << row["text"];
   }
   for (const auto& [name, tally] : tallies) {
     std::printf("  %-4s %3d sentences, precision %d/%d, recall %d/%d\n",

@@ -127,6 +127,30 @@ TEST(ImportTask, GenerationWithChoicesWantsTheRightOnesText) {
   EXPECT_EQ(settings.max_tokens, 9);
 }
 
+// Examples spelled out in the task file go through its templates as rows do.
+TEST(ImportTask, SamplesOfTheFileAreWorkedExamples) {
+  const ExamItem item = only_item(
+      "output_type: generate_until\ndoc_to_text: \"Q: {{q}}\\nA:\"\ndoc_to_target: \"{{a}}\"\n"
+      "num_fewshot: 2\nfewshot_config:\n  sampler: first_n\n  samples:\n    - {q: one, a: 1}\n"
+      "    - {q: two, a: II}\n    - {q: three, a: 3}\n"
+      "metric_list:\n  - metric: exact_match\n    regexes_to_ignore: [\"\\n\", \",\"]\n",
+      R"({"q": "four", "a": "4"})");
+  EXPECT_EQ(item.prompt, "Q: one\nA: 1\n\nQ: two\nA: II\n\nQ: four\nA:");
+}
+
+TEST(ImportTask, AccBytesIsTheScorePerByte) {
+  const TempFolder folder;
+  write_file_atomically(
+      folder / "t.yaml",
+      "task: t\ntest_split: test\noutput_type: multiple_choice\ndoc_to_text: q\n"
+      "doc_to_choice: [\"是\", \"no\"]\ndoc_to_target: 0\nmetric_list:\n  - metric: "
+      "acc\n  - metric: acc_bytes\n");
+  write_file_atomically(folder / "test.jsonl", R"({"q": "Q"})");
+  const auto exam = opened(folder, import_lm_eval_task(folder / "t.yaml", folder.path(), ""));
+  EXPECT_EQ(exam->protocol().also,
+            (std::vector<ChoiceScore>{ChoiceScore::kPerChar, ChoiceScore::kPerByte}));
+}
+
 // Stripped where the harness strips, and no filter is forgotten.
 TEST(ImportTask, ChainsOfFilters) {
   std::vector<std::string> notes;
@@ -189,6 +213,10 @@ TEST(ImportTask, WhatIsNotKnownIsRefusedByName) {
   EXPECT_THAT(refused(generate + "metric_list: [{metric: bleu}]\n"), HasSubstr("bleu"));
   EXPECT_THAT(refused("group: g\ntask: [a, b]\naggregate_metric_list: [{metric: acc}]\n"),
               HasSubstr("a group has none; import its tasks' files"));
+  EXPECT_THAT(refused("task: t\ntest_split: test\noutput_type: generate_until\ndoc_to_text: "
+                      "\"{{nowhere}}\"\ndoc_to_target: subject\n",
+                      Code::kInput),
+              HasSubstr("'nowhere' is undefined"));
   // A wrong document is the file's fault, and its line is named.
   EXPECT_THAT(refused("task: t\ntest_split: test\noutput_type: multiple_choice\ndoc_to_text: q\n"
                       "doc_to_choice: opts\ndoc_to_target: subject\n",

@@ -75,8 +75,10 @@ TEST(ImportSamples, ChoicesWithTheHarnessDelimiter) {
 TEST(ImportSamples, TasksWithPythonCode) {
   TempFolder folder;
   const ImportedSuite made = import("s_code");
-  EXPECT_EQ(made.notes, std::vector<std::string>{"metric \"acc_bytes\": not scored"});
-  compare_with_log("s_code", *opened(folder, "s_code", made));
+  EXPECT_TRUE(made.notes.empty());
+  const auto exam = opened(folder, "s_code", made);
+  EXPECT_EQ(exam->protocol().also.back(), ChoiceScore::kPerByte) << "acc_bytes";
+  compare_with_log("s_code", *exam);
 }
 
 TEST(ImportSamples, GenerationWithTheLoggedFilters) {

@@ -74,6 +74,28 @@ TEST(Template, LeavesBlanksAloneWithoutTrim) {
             "a\n  \nb\n  \nc");
 }
 
+// jinja2 3.1.6 with undefined=StrictUndefined: asked for, passed on or defaulted, but not used.
+TEST(Template, StrictlyWhatIsNotThereIsAnError) {
+  const Json context = {{"l", {1}}};
+  TemplateLimits strict;
+  strict.strict = true;
+  const auto text = [&](std::string_view source) {
+    return Template::compile(source, "t").render(context, strict);
+  };
+  EXPECT_EQ(text("{{ x is defined }}{{ x|default('d') }}{{ l[0] }}"), "Falsed1");
+  for (const char* source : {"{{ x }}",
+                             "{{ l[5] }}",
+                             "{{ 'a' ~ x }}",
+                             "{{ x == 1 }}",
+                             "{% if x %}{% endif %}",
+                             "{{ x or 1 }}",
+                             "{% for i in x %}{% endfor %}",
+                             "{{ x|length }}",
+                             "{{ x|join }}"}) {
+    EXPECT_THROW(text(source), Error) << source;
+  }
+}
+
 TEST(Template, PrintsTheDateItIsGivenOrNone) {
   const std::string source =
       "{{ strftime_now is defined }} {{ strftime_now('%d %B %Y, %-d %b %y') }}";

@@ -67,8 +67,10 @@ void fail_undefined(const Value& value) { raise(value.hint().error, value.hint()
 
 bool truth(Runtime& rt, const Value& value) {
   switch (value.kind()) {
-    case Kind::kMissing:
     case Kind::kUndefined:
+      if (rt.strict()) fail_undefined(value);
+      return false;
+    case Kind::kMissing:
     case Kind::kNone:
       return false;
     case Kind::kBool:
@@ -137,6 +139,9 @@ bool equal_ranges(const RangeObject& a, const RangeObject& b) {
 
 bool equal(Runtime& rt, const Value& a, const Value& b) {
   rt.step();
+  for (const Value* side : {&a, &b}) {
+    if (rt.strict() && side->undefined()) fail_undefined(*side);
+  }
   if (a.is_number() && b.is_number()) return compare_numbers(a, b) == 0;
   if (a.kind() != b.kind()) return false;
   Nest nest(rt);

@@ -52,6 +52,7 @@ class Runtime {
     bytes_ += static_cast<int64_t>(bytes);
   }
   int max_depth() const { return limits_.depth; }
+  bool strict() const { return limits_.strict; }
   [[noreturn]] static void over(const char* what, int64_t limit);
 
   // Objects that can be changed after they were made, and so can come to hold themselves: their

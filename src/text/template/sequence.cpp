@@ -28,6 +28,7 @@ bool sized(const Value& value) {
 int64_t length(Runtime& rt, const Value& value) {
   switch (value.kind()) {
     case Kind::kUndefined:
+      if (rt.strict()) fail_undefined(value);
       return 0;
     case Kind::kString:
       return value.str().length;
@@ -78,6 +79,7 @@ Next loop_items(Runtime& rt, const Value& value) {
 Next iterate(Runtime& rt, const Value& value) {
   switch (value.kind()) {
     case Kind::kUndefined:
+      if (rt.strict()) fail_undefined(value);
       return [](Value&) { return false; };
     case Kind::kString:
       return characters(value);

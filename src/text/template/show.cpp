@@ -121,7 +121,10 @@ void append_repr(Builder& out, const Value& value) {
 
 void append_str(Builder& out, const Value& value) {
   if (value.is(Kind::kString)) return out.append(value.text());
-  if (value.undefined()) return;
+  if (value.undefined()) {
+    if (out.rt().strict()) fail_undefined(value);
+    return;
+  }
   append_repr(out, value);
 }
 
