@@ -128,8 +128,8 @@ TEST(GraphsOfStages, AreOneForEachCard) {
 
 TEST(GraphsOfExperts, ThereAreNoneAndTheFactsSaySo) {
   KEJU_NEED(shared);
-  const Generated plain = generate("mixtral", false, false, 6);
-  const Generated graphs = generate("mixtral", false, true, 6);
+  const Generated plain = generate("mixtral", false, false, 16);
+  const Generated graphs = generate("mixtral", false, true, 16);
   EXPECT_EQ(graphs.ids, plain.ids);
   EXPECT_EQ(graphs.replayed, 0);
   EXPECT_EQ(graphs.facts.at("graphs"), "none: experts are routed on the host");
