@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <map>
+#include <optional>
+#include <vector>
 
 #include "base/error.h"
 #include "run/robustness.h"
@@ -108,87 +110,19 @@ Json extraction_counts(const OutcomeCounts& counts) {
       {"extracted", counts.scored}, {"ambiguous", ambiguous}, {"none", counts.unread - ambiguous}};
 }
 
-// What became of the programs: passed, failed, timed out, error.
-Json program_counts(const std::vector<const ItemRecord*>& records) {
-  std::map<std::string, int64_t> counts;
-  for (const char* kind : {"passed", "failed", "timed out", "error"}) counts[kind] = 0;
-  for (const ItemRecord* record : records) {
-    const auto* scored = std::get_if<Scored>(&record->outcome);
-    if (scored != nullptr) ++counts[scored->extracted.substr(0, scored->extracted.find(':'))];
-  }
-  return counts;
-}
-
-using SubjectIndex = std::map<std::string, size_t>;
-
-// Ids of the options of the first item in the suite's order.
-Json option_token_ids(const SubjectIndex& subjects, const std::vector<const ItemRecord*>& records) {
-  const auto first = std::min_element(
-      records.begin(), records.end(), [&](const ItemRecord* a, const ItemRecord* b) {
-        return std::make_pair(subjects.at(a->subject), a->row) <
-               std::make_pair(subjects.at(b->subject), b->row);
-      });
-  Json out = Json::array();
-  if (first == records.end() || !(*first)->response.error.empty()) return out;
-  const auto* score = std::get_if<ScoreResult>(&(*first)->response.what);
-  if (score == nullptr) return out;
-  for (const ContinuationScore& one : score->continuations) out.push_back(one.ids);
-  return out;
-}
-
-SubjectIndex check_records(const ExamManifest& exam,
-                           const std::vector<const ItemRecord*>& records,
-                           const std::string& where) {
-  SubjectIndex subjects;
-  for (size_t i = 0; i < exam.subjects.size(); ++i) subjects[exam.subjects[i].id] = i;
-  for (const ItemRecord* record : records) {
-    if (subjects.count(record->subject) == 0) {
-      throw fail(Code::kInput,
-                 "{}: item \"{}\": its subject \"{}\" is not in run.json",
-                 where,
-                 record->item,
-                 record->subject);
-    }
-  }
-  if (static_cast<int64_t>(records.size()) > exam.items) {
-    throw fail(Code::kInput,
-               "{}: {}: found {} items, need {} at most",
-               where,
-               exam.key,
-               records.size(),
-               exam.items);
-  }
-  return subjects;
-}
-
-template <typename Keep>
-ExamScore scores_of(const ExamManifest& exam,
-                    const std::vector<const ItemRecord*>& records,
-                    Keep keep) {
-  std::vector<ScoredItem> items;
-  for (const ItemRecord* record : records) {
-    if (keep(*record)) items.push_back({record->subject, &record->outcome});
-  }
-  return aggregate(exam.subjects, exam.categories, exam.protocol, exam.chance, items);
-}
-
 // Every value again without the items that the errata name; null where there are no errata.
 void add_without_errata(const ExamManifest& exam,
-                        const std::vector<const ItemRecord*>& records,
-                        const std::set<std::string>& errata,
+                        const Aggregator* listed_left_out,
+                        int64_t items_left_out,
                         Json& out) {
   out["without_errata"] = nullptr;
   for (Json& row : out["categories"]) row["without_errata"] = nullptr;
   for (Json& row : out["subjects"]) row["without_errata"] = nullptr;
-  if (errata.empty()) return;
-  const auto listed = [&](const ItemRecord& record) { return errata.count(record.item) > 0; };
-  const auto count = std::count_if(
-      records.begin(), records.end(), [&](const ItemRecord* record) { return listed(*record); });
-  const ExamScore score =
-      scores_of(exam, records, [&](const ItemRecord& record) { return !listed(record); });
+  if (listed_left_out == nullptr) return;
+  const ExamScore score = listed_left_out->score();
   const bool macro = exam.protocol.average == Average::kMacro;
   out["without_errata"] = {
-      {"items_left_out", count},
+      {"items_left_out", items_left_out},
       {"score", estimate_json(macro ? score.overall.macro : score.overall.micro)},
       {"micro", estimate_json(score.overall.micro)},
       {"macro", estimate_json(score.overall.macro)}};
@@ -296,62 +230,151 @@ Json to_json(const ItemCounts& counts) {
           {"unfinished", counts.unfinished()}};
 }
 
-Json exam_results(const ExamManifest& exam,
-                  const std::vector<const ItemRecord*>& records,
-                  const std::set<std::string>& errata,
-                  const std::string& where) {
-  const SubjectIndex subjects = check_records(exam, records, where);
-  const int64_t samples = exam.protocol.generate.samples;
-  std::vector<ItemRecord> means;
-  std::vector<const ItemRecord*> items = records;
-  if (samples > 1) {
-    means = mean_over_samples(records, samples);
-    items.clear();
-    for (const ItemRecord& mean : means) items.push_back(&mean);
+// What is gathered of an exam's records.
+class ExamResults::Parts {
+ public:
+  Parts(const ExamManifest& exam, const std::set<std::string>& errata, std::string where)
+      : exam_(exam),
+        errata_(errata),
+        where_(std::move(where)),
+        choose_(exam.protocol.task == Task::kChoose),
+        generate_(exam.protocol.task == Task::kGenerate),
+        all_(aggregator()),
+        sampled_(
+            exam.protocol.generate.samples,
+            [this](const std::string& subject, const Outcome& mean) { all_.add(subject, &mean); }) {
+    for (size_t i = 0; i < exam.subjects.size(); ++i) subjects_[exam.subjects[i].id] = i;
+    if (generate_ && samples() == 1) uncut_.emplace(aggregator());
+    if (!errata.empty()) unlisted_.emplace(aggregator());
+    for (const char* kind : {"passed", "failed", "timed out", "error"}) programs_[kind] = 0;
   }
-  const ExamScore score = scores_of(exam, items, [](const ItemRecord&) { return true; });
-  const bool macro = exam.protocol.average == Average::kMacro;
-  const bool choose = exam.protocol.task == Task::kChoose;
-  const bool generate = exam.protocol.task == Task::kGenerate;
-  const auto count = [&](const auto& counts) {
-    return std::count_if(records.begin(), records.end(), counts);
-  };
 
-  Json out = Json::object();
-  describe_exam(exam, out);
-  out["digest"] = run_digest(records);
-  out["items"] = counts_json(score.overall.counts, exam.items / samples);
-  out["average"] = macro ? "macro" : "micro";
-  out["score"] = estimate_json(macro ? score.overall.macro : score.overall.micro);
-  out["micro"] = estimate_json(score.overall.micro);
-  out["macro"] = estimate_json(score.overall.macro);
-  out["completed_only"] = nullptr;
-  if (generate && samples == 1) {
-    const auto uncut = [](const ItemRecord& record) { return !hit_cap(record); };
-    out["completed_only"] = estimate_json(scores_of(exam, records, uncut).overall.micro);
+  void add(const ItemRecord& record) {
+    const auto subject = subjects_.find(record.subject);
+    if (subject == subjects_.end()) {
+      throw fail(Code::kInput,
+                 "{}: item \"{}\": its subject \"{}\" is not in run.json",
+                 where_,
+                 record.item,
+                 record.subject);
+    }
+    ++records_;
+    digest_.add(record);
+    const bool cut = hit_cap(record);
+    cap_hits_ += cut ? 1 : 0;
+    truncated_ += truncated_tokens(record) > 0 ? 1 : 0;
+    if (samples() > 1) {
+      sampled_.add(record);
+    } else {
+      all_.add(record.subject, &record.outcome);
+    }
+    if (uncut_ && !cut) uncut_->add(record.subject, &record.outcome);
+    const bool listed = errata_.count(record.item) > 0;
+    listed_ += listed ? 1 : 0;
+    if (unlisted_ && !listed) unlisted_->add(record.subject, &record.outcome);
+    const auto* scored = std::get_if<Scored>(&record.outcome);
+    if (scored != nullptr && exam_.protocol.compare == kPythonTests) {
+      ++programs_[scored->extracted.substr(0, scored->extracted.find(':'))];
+    }
+    if (exam_.protocol.cyclic && choose_) orders_.add(record);
+    keep_if_first(subject->second, record);
   }
-  out["also"] = also_rows(exam, score.overall);
-  out["chance"] = choose ? Json(exam.chance) : Json();
-  out["at_chance"] = score.near_chance;
-  out["ties"] = choose ? Json(score.overall.counts.ties) : Json();
-  out["samples"] = samples;
-  out["pass_at_k"] = samples > 1 ? pass_at_k_rows(records, samples) : Json();
-  out["programs"] = exam.protocol.compare == kPythonTests ? program_counts(records) : Json();
-  out["extraction"] = generate ? extraction_counts(score.overall.counts) : Json();
-  out["cap_hits"] =
-      generate ? Json(count([](const ItemRecord* r) { return hit_cap(*r); })) : Json();
-  out["truncated_items"] = count([](const ItemRecord* r) { return truncated_tokens(*r) > 0; });
-  out["private"] = exam.protocol.private_items;
-  out["thresholds"] = threshold_rows(exam, score);
+
+  Json finish() {
+    if (records_ > exam_.items) {
+      throw fail(Code::kInput,
+                 "{}: {}: found {} items, need {} at most",
+                 where_,
+                 exam_.key,
+                 records_,
+                 exam_.items);
+    }
+    sampled_.finish();
+    const ExamScore score = all_.score();
+    const bool macro = exam_.protocol.average == Average::kMacro;
+    Json out = Json::object();
+    describe_exam(exam_, out);
+    out["digest"] = digest_.finish_hex();
+    out["items"] = counts_json(score.overall.counts, exam_.items / samples());
+    out["average"] = macro ? "macro" : "micro";
+    out["score"] = estimate_json(macro ? score.overall.macro : score.overall.micro);
+    out["micro"] = estimate_json(score.overall.micro);
+    out["macro"] = estimate_json(score.overall.macro);
+    out["completed_only"] = uncut_ ? estimate_json(uncut_->score().overall.micro) : Json();
+    add_details(score, out);
+    out["categories"] = category_rows(exam_, score);
+    out["subjects"] = subject_rows(exam_, score);
+    add_without_errata(exam_, unlisted_ ? &*unlisted_ : nullptr, listed_, out);
+    add_judged(exam_, score, out);
+    out["robustness"] = exam_.protocol.cyclic && choose_ ? orders_.results() : Json();
+    return out;
+  }
+
+ private:
+  void add_details(const ExamScore& score, Json& out) const {
+    out["also"] = also_rows(exam_, score.overall);
+    out["chance"] = choose_ ? Json(exam_.chance) : Json();
+    out["at_chance"] = score.near_chance;
+    out["ties"] = choose_ ? Json(score.overall.counts.ties) : Json();
+    out["samples"] = samples();
+    out["pass_at_k"] = samples() > 1 ? sampled_.pass_at_k() : Json();
+    out["programs"] = exam_.protocol.compare == kPythonTests ? Json(programs_) : Json();
+    out["extraction"] = generate_ ? extraction_counts(score.overall.counts) : Json();
+    out["cap_hits"] = generate_ ? Json(cap_hits_) : Json();
+    out["truncated_items"] = truncated_;
+    out["private"] = exam_.protocol.private_items;
+    out["thresholds"] = threshold_rows(exam_, score);
+    out["option_token_ids"] = option_token_ids();
+  }
+
+  int64_t samples() const { return exam_.protocol.generate.samples; }
+  Aggregator aggregator() const {
+    return {exam_.subjects, exam_.categories, exam_.protocol, exam_.chance};
+  }
+
+  // The first item in the suite's order, whose options' ids are shown.
+  void keep_if_first(size_t subject, const ItemRecord& record) {
+    if (!choose_ || (first_ && std::pair(subject, record.row) >= first_place_)) return;
+    first_ = record.response;
+    first_place_ = {subject, record.row};
+  }
+
   // Ids spell the options' texts.
-  out["option_token_ids"] =
-      choose && !exam.protocol.private_items ? option_token_ids(subjects, records) : Json::array();
-  out["categories"] = category_rows(exam, score);
-  out["subjects"] = subject_rows(exam, score);
-  add_without_errata(exam, records, errata, out);
-  add_judged(exam, score, out);
-  out["robustness"] = exam.protocol.cyclic && choose ? robustness_results(records) : Json();
-  return out;
-}
+  Json option_token_ids() const {
+    Json out = Json::array();
+    if (!first_ || exam_.protocol.private_items || !first_->error.empty()) return out;
+    const auto* score = std::get_if<ScoreResult>(&first_->what);
+    if (score == nullptr) return out;
+    for (const ContinuationScore& one : score->continuations) out.push_back(one.ids);
+    return out;
+  }
+
+  const ExamManifest& exam_;
+  const std::set<std::string>& errata_;
+  std::string where_;
+  bool choose_, generate_;
+  std::map<std::string, size_t> subjects_;
+  RunDigest digest_;
+  int64_t records_ = 0, cap_hits_ = 0, truncated_ = 0, listed_ = 0;
+  Aggregator all_;
+  std::optional<Aggregator> uncut_;     // without what ran into the cap of tokens
+  std::optional<Aggregator> unlisted_;  // without the items that the errata name
+  SampledItems sampled_;
+  std::map<std::string, int64_t> programs_;  // what became of them
+  OptionOrders orders_;
+  std::optional<Response> first_;
+  std::pair<size_t, int64_t> first_place_;
+};
+
+ExamResults::ExamResults(const ExamManifest& exam,
+                         const std::set<std::string>& errata,
+                         std::string where)
+    : parts_(std::make_unique<Parts>(exam, errata, std::move(where))) {}
+
+ExamResults::~ExamResults() = default;
+
+void ExamResults::add(const ItemRecord& record) { parts_->add(record); }
+
+Json ExamResults::finish() { return parts_->finish(); }
 
 }  // namespace keju

@@ -2,10 +2,9 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
+#include <memory>
 #include <set>
 #include <string>
-#include <vector>
 
 #include "base/json.h"
 #include "run/manifest.h"
@@ -22,12 +21,25 @@ struct ItemCounts {
 
 Json to_json(const ItemCounts& counts);
 
-// results.json of one exam: averages, intervals, counts. `records` are that exam's, in any order.
-// Where `errata` names items, every value stands a second time without them (`without_errata`).
-// Errors: Error(kInput) if they name a subject that the exam lacks, or are more than it has.
-Json exam_results(const ExamManifest& exam,
-                  const std::vector<const ItemRecord*>& records,
-                  const std::set<std::string>& errata,
-                  const std::string& where);
+// results.json of one exam: averages, intervals, counts. Records are not kept: what stays of each
+// is what the averages need, eight bytes or a few times that. Where `errata` names items, every
+// value stands a second time without them (`without_errata`).
+class ExamResults {
+ public:
+  // The arguments must outlive it.
+  ExamResults(const ExamManifest& exam, const std::set<std::string>& errata, std::string where);
+  ~ExamResults();
+
+  // That exam's records in the order of subject, row and id. Errors: Error(kInput) for a subject
+  // that the exam lacks.
+  void add(const ItemRecord& record);
+
+  // Once, after the last. Errors: Error(kInput) if the records are more than the exam has.
+  Json finish();
+
+ private:
+  class Parts;
+  std::unique_ptr<Parts> parts_;
+};
 
 }  // namespace keju

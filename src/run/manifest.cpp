@@ -166,18 +166,30 @@ struct ItemSet {
   std::string first_prompt_sha256;
 };
 
+// Ids are held as hashes, eight bytes an item; those behind equal ones are compared themselves.
+void check_unique_ids(const Exam& exam, std::vector<uint64_t> hashes) {
+  std::sort(hashes.begin(), hashes.end());
+  std::unordered_set<uint64_t> twice;
+  for (size_t i = 1; i < hashes.size(); ++i) {
+    if (hashes[i] == hashes[i - 1]) twice.insert(hashes[i]);
+  }
+  std::unordered_set<std::string> seen;
+  for (int64_t i = 0; !twice.empty() && i < exam.size(); ++i) {
+    const std::string id = exam.item_id(i);
+    if (twice.count(std::hash<std::string>()(id)) == 0 || seen.insert(id).second) continue;
+    throw fail(
+        Code::kInput, "{}: item id \"{}\" occurs twice, need unique ids", exam_key(exam), id);
+  }
+}
+
 ItemSet item_set_of(const Exam& exam) {
   ItemSet set;
   Sha256 hash;
-  std::unordered_set<std::string> seen;
+  std::vector<uint64_t> ids;
+  ids.reserve(static_cast<size_t>(exam.size()));
   for (int64_t i = 0; i < exam.size(); ++i) {
     const ExamItem item = exam.item(i);
-    if (!seen.insert(item.id).second) {
-      throw fail(Code::kInput,
-                 "{}: item id \"{}\" occurs twice, need unique ids",
-                 exam_key(exam),
-                 item.id);
-    }
+    ids.push_back(std::hash<std::string>()(item.id));
     Packer bytes;
     bytes.text(item.id);
     bytes.text(item.prompt);
@@ -185,6 +197,7 @@ ItemSet item_set_of(const Exam& exam) {
     hash.update(bytes.bytes());
     if (i == 0) set.first_prompt_sha256 = sha256_hex(item.prompt);
   }
+  check_unique_ids(exam, std::move(ids));
   set.digest = hash.finish_hex();
   return set;
 }

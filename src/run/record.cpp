@@ -6,7 +6,6 @@
 #include <tuple>
 
 #include "base/error.h"
-#include "base/sha256.h"
 #include "run/pack.h"
 
 namespace keju {
@@ -45,17 +44,19 @@ std::string run_digest(std::vector<const ItemRecord*> order) {
     return std::tie(a->exam, a->subject, a->row, a->item) <
            std::tie(b->exam, b->subject, b->row, b->item);
   });
-  Sha256 hash;
-  for (const ItemRecord* record : order) {
-    Packer bytes;
-    bytes.text(record->exam);
-    bytes.text(record->item);
-    pack(bytes, record->outcome);
-    // A failed item has no answer, only an error, which the outcome repeats.
-    if (record->response.error.empty()) pack(bytes, record->response);
-    hash.update(bytes.bytes());
-  }
-  return hash.finish_hex();
+  RunDigest digest;
+  for (const ItemRecord* record : order) digest.add(*record);
+  return digest.finish_hex();
+}
+
+void RunDigest::add(const ItemRecord& record) {
+  Packer bytes;
+  bytes.text(record.exam);
+  bytes.text(record.item);
+  pack(bytes, record.outcome);
+  // A failed item has no answer, only an error, which the outcome repeats.
+  if (record.response.error.empty()) pack(bytes, record.response);
+  hash_.update(bytes.bytes());
 }
 
 }  // namespace keju

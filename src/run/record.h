@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/json.h"
+#include "base/sha256.h"
 #include "lm/language_model.h"
 #include "score/outcome.h"
 #include "suite/exam.h"
@@ -35,6 +36,16 @@ std::string exam_key(const std::string& protocol_id,
 
 // Which of an item's samples an id names ("…/12#3": 3); 0 where an item is asked once.
 int64_t sample_of(const std::string& item_id);
+
+// The digest of records that come in the order of items (exam key, subject, row, id).
+class RunDigest {
+ public:
+  void add(const ItemRecord& record);
+  std::string finish_hex() { return hash_.finish_hex(); }  // the object is spent afterwards
+
+ private:
+  Sha256 hash_;
+};
 
 // sha256 over every item's id, outcome and exact log-prob bits or output, in item order (exam key,
 // subject, row, id). It does not depend on machine, time or the order of `records`.

@@ -15,27 +15,6 @@
 namespace keju {
 namespace {
 
-using ByExam = std::map<std::string, std::vector<const ItemRecord*>>;
-
-ByExam group_by_exam(const std::vector<ItemRecord>& records,
-                     const std::vector<ExamManifest>& exams,
-                     const std::string& where) {
-  ByExam groups;
-  for (const ExamManifest& exam : exams) groups[exam.key];
-  for (const ItemRecord& record : records) {
-    const auto group = groups.find(record.exam);
-    if (group == groups.end()) {
-      throw fail(Code::kInput,
-                 "{}: item \"{}\": its exam \"{}\" is not in run.json",
-                 where,
-                 record.item,
-                 record.exam);
-    }
-    group->second.push_back(&record);
-  }
-  return groups;
-}
-
 int64_t count(const Json& items, const char* key) { return items[key].get<int64_t>(); }
 
 }  // namespace
@@ -44,15 +23,30 @@ Json compute_results(const std::filesystem::path& folder) {
   const std::string where = folder.string();
   const Json manifest = read_manifest(folder);
   const std::vector<ExamManifest> exams = manifest_exams(manifest, where + "/run.json");
-  const std::vector<ItemRecord> records = read_records(folder);
   const std::vector<SessionRecord> sessions = read_sessions(folder);
-  const ByExam groups = group_by_exam(records, exams, where);
   const std::set<std::string> errata = errata_items(manifest, where + "/run.json");
+  std::map<std::string, ExamResults> by_exam;
+  for (const ExamManifest& exam : exams) by_exam.try_emplace(exam.key, exam, errata, where);
+  RunDigest digest;
+  ItemTimings timings;
+  for_each_record_in_order(folder, [&](const ItemRecord& record) {
+    const auto exam = by_exam.find(record.exam);
+    if (exam == by_exam.end()) {
+      throw fail(Code::kInput,
+                 "{}: item \"{}\": its exam \"{}\" is not in run.json",
+                 where,
+                 record.item,
+                 record.exam);
+    }
+    digest.add(record);
+    timings.add(record);
+    exam->second.add(record);
+  });
 
   Json papers = Json::array();
   Json items = to_json(ItemCounts{});
   for (const ExamManifest& exam : exams) {
-    papers.push_back(exam_results(exam, groups.at(exam.key), errata, where));
+    papers.push_back(by_exam.at(exam.key).finish());
     for (auto& [key, value] : items.items()) {
       value = value.get<int64_t>() + count(papers.back()["items"], key.c_str());
     }
@@ -60,14 +54,14 @@ Json compute_results(const std::filesystem::path& folder) {
   const bool complete = count(items, "failed") == 0 && count(items, "unfinished") == 0;
   const Json& model = member(manifest, "model", where);
   return {{"schema", kResultsSchema},
-          {"digest", run_digest(records)},
+          {"digest", digest.finish_hex()},
           {"complete", complete},
           {"parent", manifest.contains("parent") ? manifest["parent"] : Json()},
           {"errata", manifest.contains("errata") ? manifest["errata"] : Json()},
           {"model", model},
           {"items", std::move(items)},
           {"tokens", token_results(sessions)},
-          {"speed", speed_results(sessions, records)},
+          {"speed", speed_results(sessions, std::move(timings))},
           {"memory", memory_results(sessions, int_member(model, "weight_bytes", where))},
           {"exams", std::move(papers)},
           {"fingerprint", member(manifest, "fingerprint", where)},

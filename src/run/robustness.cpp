@@ -4,8 +4,8 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
-#include <map>
 #include <optional>
+#include <span>
 #include <string>
 
 #include "score/statistics.h"
@@ -22,11 +22,7 @@ size_t order_of(const std::string& item) {
   return order;
 }
 
-using Orders = std::map<size_t, const ItemRecord*>;
-
 Json ratio(double part, double whole) { return whole > 0 ? Json(part / whole) : Json(); }
-
-bool right(const ItemRecord& record) { return std::get<Scored>(record.outcome).value > 0.5; }
 
 struct Letter {
   int64_t chosen = 0, gold = 0, hit = 0;
@@ -49,27 +45,30 @@ Json letter_rows(const std::vector<Letter>& letters, double asked, Json& spread)
   return rows;
 }
 
+}  // namespace
+
 // The questions that are scored in every order, counted up.
-struct Count {
+struct OptionOrders::Count {
   explicit Count(size_t order_count) : orders(order_count), hits(orders), letters(orders) {}
 
-  void add(const Orders& asked) {
+  void add(std::span<const Asked> asked) {
     ++questions;
     size_t right_orders = 0;
-    for (const auto& [order, record] : asked) {
-      const bool hit = right(*record);
-      right_orders += hit ? 1 : 0;
-      hits[order] += hit ? 1 : 0;
-      const auto chosen = static_cast<size_t>(std::get<Scored>(record->outcome).choice);
-      const auto gold = static_cast<size_t>(record->gold);
+    bool first_right = false;
+    for (const Asked& one : asked) {
+      right_orders += one.right ? 1 : 0;
+      hits[static_cast<size_t>(one.order)] += one.right ? 1 : 0;
+      first_right = first_right || (one.order == 0 && one.right);
+      const auto chosen = static_cast<size_t>(one.choice);
+      const auto gold = static_cast<size_t>(one.gold);
       if (chosen < orders) ++letters[chosen].chosen;
       if (gold >= orders) continue;
       ++letters[gold].gold;
-      letters[gold].hit += hit ? 1 : 0;
+      letters[gold].hit += one.right ? 1 : 0;
     }
     all += right_orders == orders ? 1 : 0;
     if (orders < 2) return;
-    const double first = right(*asked.at(0)) ? 1 : 0;
+    const double first = first_right ? 1 : 0;
     gains.push_back(first -
                     (static_cast<double>(right_orders) - first) / static_cast<double>(orders - 1));
   }
@@ -80,21 +79,23 @@ struct Count {
   int64_t questions = 0, all = 0;
 };
 
-}  // namespace
+void OptionOrders::add(const ItemRecord& record) {
+  const size_t order = order_of(record.item);
+  orders_ = std::max(orders_, order + 1);
+  const auto* scored = std::get_if<Scored>(&record.outcome);
+  if (scored == nullptr) return;
+  const bool begins = asked_.empty() || record.subject != subject_ || record.row != row_;
+  subject_ = record.subject;
+  row_ = record.row;
+  asked_.push_back(
+      {static_cast<int32_t>(order), scored->choice, record.gold, scored->value > 0.5, begins});
+}
 
-Json robustness_results(const std::vector<const ItemRecord*>& records) {
-  std::map<std::pair<std::string, int64_t>, Orders> questions;
-  size_t orders = 1;
-  for (const ItemRecord* record : records) {
-    const size_t order = order_of(record->item);
-    orders = std::max(orders, order + 1);
-    if (std::holds_alternative<Scored>(record->outcome)) {
-      questions[{record->subject, record->row}][order] = record;
-    }
-  }
-  Count count(orders);
-  for (const auto& [question, asked] : questions) {
-    if (asked.size() == orders) count.add(asked);
+Json OptionOrders::results() const {
+  Count count(orders_);
+  for (size_t begin = 0, end = 0; begin < asked_.size(); begin = end) {
+    for (end = begin + 1; end < asked_.size() && !asked_[end].begins;) ++end;
+    if (end - begin == orders_) count.add(std::span(asked_).subspan(begin, end - begin));
   }
   const auto n = static_cast<double>(count.questions);
   Json by_order = Json::array();
@@ -104,7 +105,7 @@ Json robustness_results(const std::vector<const ItemRecord*>& records) {
     sum += hit;
   }
   Json spread;
-  Json rows = letter_rows(count.letters, n * static_cast<double>(orders), spread);
+  Json rows = letter_rows(count.letters, n * static_cast<double>(orders_), spread);
   const std::optional<MeanEstimate> gain = mean(count.gains);
   Json gain_json = {
       {"value", gain ? Json(gain->value) : Json()}, {"low", nullptr}, {"high", nullptr}};
@@ -113,10 +114,10 @@ Json robustness_results(const std::vector<const ItemRecord*>& records) {
     gain_json["high"] = gain->interval->high;
   }
   return {{"questions", count.questions},
-          {"orders", orders},
+          {"orders", orders_},
           {"canonical", ratio(count.hits[0], n)},
           {"by_order", by_order},
-          {"mean", ratio(sum, n * static_cast<double>(orders))},
+          {"mean", ratio(sum, n * static_cast<double>(orders_))},
           {"worst", ratio(*std::min_element(count.hits.begin(), count.hits.end()), n)},
           {"all_right", ratio(static_cast<double>(count.all), n)},
           {"letters", std::move(rows)},

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <cstdint>
+#include <string>
 #include <vector>
 
 #include "base/json.h"
@@ -22,6 +24,22 @@ namespace keju {
 //                          nothing: options such as "all of the above" lose sense elsewhere, and an
 //                          even letter bias shows here if the key is skewed; no gain proves nothing
 //                          either, for texts can be known without their order.
-Json robustness_results(const std::vector<const ItemRecord*>& records);
+class OptionOrders {
+ public:
+  void add(const ItemRecord& record);  // a question's orders come one after another
+  Json results() const;
+
+ private:
+  // An item that is scored: sixteen bytes.
+  struct Asked {
+    int32_t order, choice, gold;
+    bool right, begins;  // the latter: the first of its question
+  };
+  struct Count;
+  std::vector<Asked> asked_;
+  size_t orders_ = 1;
+  std::string subject_;  // of the last
+  int64_t row_ = 0;
+};
 
 }  // namespace keju

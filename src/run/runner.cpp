@@ -35,12 +35,23 @@ class PendingItems : public RequestSource {
       total_ += exam->size();
       phases_ = std::max(phases_, exam->turns());
     }
-    for (const std::unique_ptr<Exam>& exam : exams) {
-      const std::unordered_set<std::string> finished = store.finished(exam_key(*exam));
-      for (int64_t i = 0; i < exam->size(); ++i) {
-        done_.push_back(!finished.empty() && finished.count(exam->item(i).id) > 0);
-        resumed_ += done_.back() ? 1 : 0;
-        if (options.only && !options.only(exam_key(*exam), i)) done_.back() = true;
+    done_.resize(static_cast<size_t>(total_));
+    for (size_t e = 0; e < exams.size(); ++e) {
+      const Exam& exam = *exams[e];
+      store.for_each_finished(exam_key(exam), [&](int64_t position, const std::string& id) {
+        if (position < 0 || position >= exam.size() || exam.item_id(position) != id) {
+          throw fail(Code::kInput,
+                     "run.db: item \"{}\": found at place {} of {}, where the exam has another. "
+                     "The store is not of this run; choose another --out",
+                     id,
+                     position,
+                     exam_key(exam));
+        }
+        done_[static_cast<size_t>(starts_[e] + position)] = true;
+        ++resumed_;
+      });
+      for (int64_t i = 0; options.only && i < exam.size(); ++i) {
+        if (!options.only(exam_key(exam), i)) done_[static_cast<size_t>(starts_[e] + i)] = true;
       }
     }
   }
@@ -79,7 +90,7 @@ class PendingItems : public RequestSource {
   std::optional<std::vector<std::string>> answers_before(const Exam& exam, int64_t index) const {
     std::vector<std::string> answers;
     for (int64_t turn = index - index % exam.turns(); turn < index; ++turn) {
-      std::optional<std::string> answer = store_.output(exam_key(exam), exam.item(turn).id);
+      std::optional<std::string> answer = store_.output(exam_key(exam), exam.item_id(turn));
       if (!answer) return std::nullopt;
       answers.push_back(std::move(*answer));
     }

@@ -67,8 +67,18 @@ Json token_results(const std::vector<SessionRecord>& sessions) {
   return {{"naive", sum.tokens_naive}, {"computed", sum.tokens_computed}};
 }
 
-Json speed_results(const std::vector<SessionRecord>& sessions,
-                   const std::vector<ItemRecord>& records) {
+void ItemTimings::add(const ItemRecord& record) {
+  const Timing& timing = record.response.timing;
+  if (!record.response.error.empty()) return;
+  ttft_s.push_back(timing.first_token_s - timing.begin_s);
+  latency_s.push_back(timing.end_s - timing.begin_s);
+  if (timing.output_tokens >= 2) {
+    tpot_s.push_back((timing.end_s - timing.first_token_s) /
+                     static_cast<double>(timing.output_tokens - 1));
+  }
+}
+
+Json speed_results(const std::vector<SessionRecord>& sessions, ItemTimings timings) {
   const SessionStats sum = sum_of(sessions);
   double wall_s = 0, load_s = 0;
   int64_t items = 0;
@@ -77,26 +87,15 @@ Json speed_results(const std::vector<SessionRecord>& sessions,
     load_s = std::max(load_s, session.load_s);
     items += session.items;
   }
-  std::vector<double> ttft, tpot, latency;
-  for (const ItemRecord& record : records) {
-    const Timing& timing = record.response.timing;
-    if (!record.response.error.empty()) continue;
-    ttft.push_back(timing.first_token_s - timing.begin_s);
-    latency.push_back(timing.end_s - timing.begin_s);
-    if (timing.output_tokens >= 2) {
-      tpot.push_back((timing.end_s - timing.first_token_s) /
-                     static_cast<double>(timing.output_tokens - 1));
-    }
-  }
   return {{"prefill_tokens_per_s", rate(static_cast<double>(sum.prefill_tokens), sum.prefill_s)},
           {"decode_tokens_per_s", rate(static_cast<double>(sum.decode_tokens), sum.decode_s)},
           {"prefill_tokens", sum.prefill_tokens},
           {"prefill_s", sum.prefill_s},
           {"decode_tokens", sum.decode_tokens},
           {"decode_s", sum.decode_s},
-          {"ttft_s", percentiles(std::move(ttft))},
-          {"tpot_s", percentiles(std::move(tpot))},
-          {"latency_s", percentiles(std::move(latency))},
+          {"ttft_s", percentiles(std::move(timings.ttft_s))},
+          {"tpot_s", percentiles(std::move(timings.tpot_s))},
+          {"latency_s", percentiles(std::move(timings.latency_s))},
           {"load_s", load_s},
           {"wall_s", wall_s},
           {"items_per_s", rate(static_cast<double>(items), wall_s)},

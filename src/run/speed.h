@@ -18,12 +18,17 @@ std::optional<double> percentile(const std::vector<double>& sorted, double perce
 // {"p50": …, "p90": …, "p99": …, "n": …} with null for what no item tells.
 Json percentiles(std::vector<double> values);
 
+// What the latencies of a run are told from, two or three doubles for each item.
+struct ItemTimings {
+  std::vector<double> ttft_s, tpot_s, latency_s;
+  void add(const ItemRecord& record);
+};
+
 // The parts `tokens`, `speed` and `memory` of results.json. Rates are over the time spent in that
 // phase; latencies are per item: TTFT from its first forward pass to its first token or scores,
 // TPOT (end − first token) / (tokens − 1) of items with two tokens or more.
 Json token_results(const std::vector<SessionRecord>& sessions);
-Json speed_results(const std::vector<SessionRecord>& sessions,
-                   const std::vector<ItemRecord>& records);
+Json speed_results(const std::vector<SessionRecord>& sessions, ItemTimings timings);
 Json memory_results(const std::vector<SessionRecord>& sessions, int64_t weight_bytes);
 
 // Resident memory of this process, at its peak so far and now. Linux alone; 0 elsewhere.

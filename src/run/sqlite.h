@@ -46,15 +46,15 @@ class Statement {
   Statement& bind(double value);
   Statement& bind(std::string_view text);
   Statement& bind_blob(std::string_view bytes);
-  bool step();  // true: a row can be read
-  void run();   // for statements without rows; resets
+  bool step();   // true: a row can be read
+  void run();    // for statements without rows; resets
+  void reset();  // ready to be bound and stepped again
 
   int64_t integer(int column) const;
   double real(int column) const;
   std::string bytes(int column) const;  // text or blob
 
  private:
-  void reset();
   Database& database_;
   sqlite3_stmt* handle_ = nullptr;
   int bound_ = 0;

@@ -62,12 +62,13 @@ RunStore::RunStore(const std::filesystem::path& folder, const std::string& file)
       *database_, "UPDATE sessions SET wall_s=?, items=?, peak_rss_bytes=?, stats=? WHERE id=?");
 }
 
-std::unordered_set<std::string> RunStore::finished(const std::string& exam) {
-  std::unordered_set<std::string> out;
-  Statement statement(*database_, "SELECT item FROM items WHERE exam=? AND status<>'failed'");
+void RunStore::for_each_finished(
+    const std::string& exam,
+    const std::function<void(int64_t position, const std::string& id)>& visit) {
+  Statement statement(*database_,
+                      "SELECT position, item FROM items WHERE exam=? AND status<>'failed'");
   statement.bind(exam);
-  while (statement.step()) out.insert(statement.bytes(0));
-  return out;
+  while (statement.step()) visit(statement.integer(0), statement.bytes(1));
 }
 
 std::optional<std::string> RunStore::output(const std::string& exam, const std::string& item) {
@@ -138,126 +139,6 @@ void RunStore::close() {
     if (error.code() != Code::kIo) throw;
   }
   database_.reset();
-}
-
-std::vector<std::filesystem::path> store_files(const std::filesystem::path& folder) {
-  std::vector<std::filesystem::path> files;
-  std::error_code error;
-  for (std::filesystem::directory_iterator it(folder, error), end; !error && it != end;
-       it.increment(error)) {
-    const std::string name = it->path().filename().string();
-    if (name.starts_with("run.") && name.ends_with(".db") && name != "run.db") {
-      files.push_back(it->path());
-    }
-  }
-  if (error) throw fail(Code::kIo, "{}: list: {}", folder.string(), error.message());
-  std::sort(files.begin(), files.end());
-  if (std::filesystem::exists(folder / "run.db")) files.insert(files.begin(), folder / "run.db");
-  if (files.empty()) {
-    throw fail(
-        Code::kIo, "{}: found no run.db, need a run folder that `keju run` wrote", folder.string());
-  }
-  return files;
-}
-
-std::vector<ItemRecord> read_records(const std::filesystem::path& folder) {
-  std::vector<ItemRecord> all;
-  for (const std::filesystem::path& file : store_files(folder)) {
-    Database database(file, Database::Mode::kRead);
-    check_store(database);
-    Statement statement(database, select_records());
-    while (statement.step()) all.push_back(read_record(statement, file.string()));
-  }
-  return merge_records(std::move(all), folder.string());
-}
-
-std::vector<SessionRecord> read_sessions(const std::filesystem::path& folder) {
-  std::vector<SessionRecord> all;
-  for (const std::filesystem::path& file : store_files(folder)) {
-    Database database(file, Database::Mode::kRead);
-    check_store(database);
-    Statement statement(database,
-                        "SELECT id, started_unix_s, environment, load_s, wall_s, items, "
-                        "peak_rss_bytes, stats FROM sessions ORDER BY id");
-    while (statement.step()) all.push_back(read_session(statement, file.string()));
-  }
-  return all;
-}
-
-void for_each_record(const std::filesystem::path& folder,
-                     const std::function<void(const ItemRecord&)>& visit) {
-  const std::vector<std::filesystem::path> files = store_files(folder);
-  if (files.size() > 1) {  // an item may be in two of them
-    for (const ItemRecord& record : read_records(folder)) visit(record);
-    return;
-  }
-  Database database(files[0], Database::Mode::kRead);
-  check_store(database);
-  Statement statement(database, select_records());
-  while (statement.step()) visit(read_record(statement, files[0].string()));
-}
-
-void read_items(const std::filesystem::path& folder,
-                const std::string& exam,
-                const std::vector<std::string>& items,
-                const std::function<void(const StoredItem&)>& visit) {
-  const std::vector<std::filesystem::path> files = store_files(folder);
-  std::vector<std::unique_ptr<Database>> databases;
-  for (const std::filesystem::path& file : files) {
-    databases.push_back(std::make_unique<Database>(file, Database::Mode::kRead));
-    check_store(*databases.back());
-  }
-  for (const std::string& item : items) {
-    std::optional<StoredItem> found;
-    for (size_t i = 0; i < files.size(); ++i) {
-      Statement statement(*databases[i], select_item());
-      statement.bind(exam).bind(item);
-      if (!statement.step()) continue;
-      StoredItem one = read_item(statement, files[i].string());
-      if (!found || std::holds_alternative<Failed>(found->record.outcome)) found = std::move(one);
-    }
-    if (found) visit(*found);
-  }
-}
-
-void for_each_item(const std::filesystem::path& folder,
-                   const std::string& exam,
-                   const std::function<void(const StoredItem&)>& visit) {
-  // Which store holds an item's last word is decided without its texts; those are read one by one.
-  struct Place {
-    std::string exam, item;
-    int64_t position;
-    size_t file;
-    bool failed;
-  };
-  const std::vector<std::filesystem::path> files = store_files(folder);
-  std::vector<std::unique_ptr<Database>> databases;
-  std::vector<Place> places;
-  for (size_t i = 0; i < files.size(); ++i) {
-    databases.push_back(std::make_unique<Database>(files[i], Database::Mode::kRead));
-    check_store(*databases[i]);
-    Statement statement(*databases[i], "SELECT exam, item, position, status FROM items");
-    while (statement.step()) {
-      Place place{statement.bytes(0),
-                  statement.bytes(1),
-                  statement.integer(2),
-                  i,
-                  statement.bytes(3) == "failed"};
-      if (exam.empty() || place.exam == exam) places.push_back(std::move(place));
-    }
-  }
-  std::sort(places.begin(), places.end(), [](const Place& a, const Place& b) {
-    return std::tie(a.exam, a.position, a.item, a.failed, a.file) <
-           std::tie(b.exam, b.position, b.item, b.failed, b.file);
-  });
-  const Place* before = nullptr;
-  for (const Place& place : places) {
-    if (before != nullptr && before->exam == place.exam && before->item == place.item) continue;
-    before = &place;
-    Statement statement(*databases[place.file], select_item());
-    statement.bind(place.exam).bind(place.item);
-    if (statement.step()) visit(read_item(statement, files[place.file].string()));
-  }
 }
 
 }  // namespace keju

@@ -8,7 +8,6 @@
 #include <memory>
 #include <optional>
 #include <string>
-#include <unordered_set>
 #include <vector>
 
 #include "base/json.h"
@@ -63,8 +62,10 @@ class RunStore {
   // Opens or creates `folder`/`file`. One writer at a time: the caller holds the folder's lock.
   RunStore(const std::filesystem::path& folder, const std::string& file);
 
-  // Ids of the items of `exam` that need no computing: all but failed ones.
-  std::unordered_set<std::string> finished(const std::string& exam);
+  // Visits the items of `exam` that need no computing, all but failed ones: position in the exam
+  // and id.
+  void for_each_finished(const std::string& exam,
+                         const std::function<void(int64_t position, const std::string& id)>& visit);
 
   // What was generated for an item; nothing where it is not finished.
   std::optional<std::string> output(const std::string& exam, const std::string& item);
@@ -97,7 +98,12 @@ std::vector<std::filesystem::path> store_files(const std::filesystem::path& fold
 std::vector<ItemRecord> read_records(const std::filesystem::path& folder);
 std::vector<SessionRecord> read_sessions(const std::filesystem::path& folder);
 
-// The same one by one, in no order, without holding them all where the folder has one store.
+// The same one by one, in that order, without holding them: keys are sorted by SQLite, which goes
+// to temporary files beyond a few megabytes.
+void for_each_record_in_order(const std::filesystem::path& folder,
+                              const std::function<void(const ItemRecord&)>& visit);
+
+// The same in no order, which is quicker where the folder has one store.
 void for_each_record(const std::filesystem::path& folder,
                      const std::function<void(const ItemRecord&)>& visit);
 

@@ -1,9 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "run/store_rows.h"
 
-#include <algorithm>
-#include <tuple>
-
 #include "base/error.h"
 #include "base/sha256.h"
 #include "run/pack.h"
@@ -108,15 +105,6 @@ StoredItem read_row(Statement& statement, const std::string& where) {
   return item;
 }
 
-bool same_result(const ItemRecord& a, const ItemRecord& b) {
-  Packer left, right;
-  pack(left, a.outcome);
-  pack(right, b.outcome);
-  pack(left, a.response);
-  pack(right, b.response);
-  return left.bytes() == right.bytes();
-}
-
 }  // namespace
 
 void check_store(Database& database) {
@@ -148,6 +136,10 @@ std::string put_statement() {
 }
 
 std::string select_records() { return fmt::format("SELECT {} FROM items", kRecordColumns); }
+
+std::string select_record() {
+  return fmt::format("SELECT {} FROM items WHERE exam=? AND item=?", kRecordColumns);
+}
 
 std::string select_item() {
   return fmt::format(
@@ -249,28 +241,6 @@ SessionRecord read_session(Statement& statement, const std::string& where) {
   stats.decode_s = number_member(json, "decode_s", place);
   stats.kv_peak_bytes = int_member(json, "kv_peak_bytes", place);
   return session;
-}
-
-std::vector<ItemRecord> merge_records(std::vector<ItemRecord> all, const std::string& where) {
-  const auto key = [](const ItemRecord& r) { return std::tie(r.exam, r.subject, r.row, r.item); };
-  const auto failed = [](const ItemRecord& r) { return std::holds_alternative<Failed>(r.outcome); };
-  std::sort(all.begin(), all.end(), [&](const ItemRecord& a, const ItemRecord& b) {
-    if (key(a) != key(b)) return key(a) < key(b);
-    return failed(a) < failed(b);
-  });
-  std::vector<ItemRecord> out;
-  for (ItemRecord& record : all) {
-    if (out.empty() || key(out.back()) != key(record)) {
-      out.push_back(std::move(record));
-    } else if (!failed(record) && !same_result(out.back(), record)) {
-      throw fail(Code::kInput,
-                 "{}: item \"{}\": two of its stores hold different results for it. They are not "
-                 "of one run",
-                 where,
-                 record.item);
-    }
-  }
-  return out;
 }
 
 Json to_json(const SessionStats& stats) {

@@ -19,15 +19,13 @@ void check_store(Database& database);
 
 std::string put_statement();   // parameters as bind_item gives them
 std::string select_records();  // columns as read_record takes them
-std::string select_item();     // the same and the texts; parameters exam and item
+std::string select_record();   // the same of one item; parameters exam and item
+std::string select_item();     // and its texts
 
 void bind_item(Statement& statement, const StoredItem& item);
 ItemRecord read_record(Statement& statement, const std::string& where);
 StoredItem read_item(Statement& statement, const std::string& where);
 SessionRecord read_session(Statement& statement, const std::string& where);
-
-// Sorted by exam, subject, row and id, each item once.
-std::vector<ItemRecord> merge_records(std::vector<ItemRecord> all, const std::string& where);
 
 Json to_json(const SessionStats& stats);
 // Invalid UTF-8, which JSON cannot hold, becomes U+FFFD.

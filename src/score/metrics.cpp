@@ -7,102 +7,132 @@
 #include "base/error.h"
 
 namespace keju {
-namespace {
 
-// All that is known of one subject's items.
-struct Pool {
-  std::vector<double> values, weights;
-  std::vector<std::vector<double>> also;  // by item
-  OutcomeCounts counts;
+// The items of several pools one after another, as if they were one.
+class PoolView {
+ public:
+  PoolView(std::vector<const OutcomePool*> pools, const Protocol& protocol, size_t also_count)
+      : pools_(std::move(pools)), protocol_(protocol), also_count_(also_count) {}
 
-  void add(const Outcome* outcome, size_t also_count) {
-    if (outcome == nullptr) {
-      ++counts.missing;
-    } else if (const auto* scored = std::get_if<Scored>(outcome)) {
-      ++counts.scored;
-      counts.ties += scored->tie ? 1 : 0;
-      values.push_back(scored->value);
-      weights.push_back(scored->weight);
-      also.push_back(scored->also);
-      also.back().resize(also_count);
-    } else if (const auto* unscored = std::get_if<Unscored>(outcome)) {
-      ++counts.unscored;
-      ++counts.reasons[unscored->reason];
-      if (!unscored->counts_as_wrong) return;
-      ++counts.unread;
-      values.push_back(0);
-      weights.push_back(unscored->weight);
-      also.emplace_back(also_count, 0.0);
-    } else {
-      ++counts.failed;
+  // Shares get Wilson's interval, graded scores the normal one, bits per byte the ratio's.
+  std::optional<MeanEstimate> estimate() const {
+    if (protocol_.task == Task::kPerplexity || !all_one()) {
+      return weighted_ratio(values(), weights());
     }
+    int64_t right = 0, count = 0;
+    for (const OutcomePool* pool : pools_) {
+      count += static_cast<int64_t>(pool->values_.size());
+      for (const double value : pool->values_) {
+        if (value != 0 && value != 1) return mean(values());
+        right += value == 1 ? 1 : 0;
+      }
+    }
+    return proportion(right, count);
   }
 
-  void merge(const Pool& other) {
-    values.insert(values.end(), other.values.begin(), other.values.end());
-    weights.insert(weights.end(), other.weights.begin(), other.weights.end());
-    also.insert(also.end(), other.also.begin(), other.also.end());
-    counts.add(other.counts);
+  // By the protocol's other rules; empty without items.
+  std::vector<double> also_means() const {
+    std::vector<double> means(also_count_, 0.0);
+    double total = 0;
+    bool any = false;
+    for (const OutcomePool* pool : pools_) {
+      for (size_t item = 0; item < pool->values_.size(); ++item) {
+        const double weight = weight_of(*pool, item);
+        total += weight;
+        any = true;
+        for (size_t i = 0; i < also_count_; ++i) {
+          means[i] += weight * pool->also_[item * also_count_ + i];
+        }
+      }
+    }
+    if (!any) return {};
+    for (double& value : means) value /= total;
+    return means;
   }
+
+  Averages averages() const {
+    Averages out;
+    std::vector<Group> groups;
+    std::vector<double> also_sum(also_count_, 0.0);
+    for (const OutcomePool* pool : pools_) {
+      out.counts.add(pool->counts_);
+      const PoolView alone({pool}, protocol_, also_count_);
+      const std::optional<MeanEstimate> one = alone.estimate();
+      if (!one.has_value()) continue;
+      groups.push_back({one->value, one->stderr_, static_cast<int64_t>(pool->values_.size())});
+      const std::vector<double> also = alone.also_means();
+      for (size_t i = 0; i < also_count_; ++i) also_sum[i] += also[i];
+    }
+    out.micro = estimate();
+    out.macro = macro_mean(groups, protocol_.task != Task::kPerplexity);
+    out.also_micro = also_means();
+    if (!groups.empty()) {
+      for (double& value : also_sum) value /= static_cast<double>(groups.size());
+      out.also_macro = also_sum;
+    }
+    return out;
+  }
+
+ private:
+  static double weight_of(const OutcomePool& pool, size_t item) {
+    return pool.weights_.empty() ? 1 : pool.weights_[item];
+  }
+
+  bool all_one() const {
+    return std::all_of(pools_.begin(), pools_.end(), [](const OutcomePool* pool) {
+      return std::all_of(
+          pool->weights_.begin(), pool->weights_.end(), [](double w) { return w == 1; });
+    });
+  }
+
+  std::vector<double> values() const {
+    std::vector<double> all;
+    for (const OutcomePool* pool : pools_) {
+      all.insert(all.end(), pool->values_.begin(), pool->values_.end());
+    }
+    return all;
+  }
+
+  std::vector<double> weights() const {
+    std::vector<double> all;
+    for (const OutcomePool* pool : pools_) {
+      for (size_t i = 0; i < pool->values_.size(); ++i) all.push_back(weight_of(*pool, i));
+    }
+    return all;
+  }
+
+  std::vector<const OutcomePool*> pools_;
+  const Protocol& protocol_;
+  size_t also_count_;
 };
 
-bool all_binary(const std::vector<double>& values) {
-  return std::all_of(values.begin(), values.end(), [](double v) { return v == 0 || v == 1; });
+void OutcomePool::add_value(double value, double weight) {
+  if (weight != 1 && weights_.empty()) weights_.assign(values_.size(), 1.0);
+  values_.push_back(value);
+  if (weight != 1 || !weights_.empty()) weights_.push_back(weight);
 }
 
-bool all_one(const std::vector<double>& weights) {
-  return std::all_of(weights.begin(), weights.end(), [](double w) { return w == 1; });
-}
-
-// Shares get Wilson's interval, graded scores the normal one, bits per byte the ratio's.
-std::optional<MeanEstimate> estimate(const Pool& pool, const Protocol& protocol) {
-  if (protocol.task == Task::kPerplexity || !all_one(pool.weights)) {
-    return weighted_ratio(pool.values, pool.weights);
+void OutcomePool::add(const Outcome* outcome) {
+  if (outcome == nullptr) {
+    ++counts_.missing;
+  } else if (const auto* scored = std::get_if<Scored>(outcome)) {
+    ++counts_.scored;
+    counts_.ties += scored->tie ? 1 : 0;
+    add_value(scored->value, scored->weight);
+    for (size_t i = 0; i < also_count_; ++i) {
+      also_.push_back(i < scored->also.size() ? scored->also[i] : 0.0);
+    }
+  } else if (const auto* unscored = std::get_if<Unscored>(outcome)) {
+    ++counts_.unscored;
+    ++counts_.reasons[unscored->reason];
+    if (!unscored->counts_as_wrong) return;
+    ++counts_.unread;
+    add_value(0, unscored->weight);
+    also_.resize(also_.size() + also_count_);
+  } else {
+    ++counts_.failed;
   }
-  if (!all_binary(pool.values)) return mean(pool.values);
-  const auto right = std::count(pool.values.begin(), pool.values.end(), 1.0);
-  return proportion(right, static_cast<int64_t>(pool.values.size()));
 }
-
-std::vector<double> also_means(const Pool& pool, size_t also_count) {
-  std::vector<double> means(also_count, 0.0);
-  if (pool.also.empty()) return {};
-  double total = 0;
-  for (size_t item = 0; item < pool.also.size(); ++item) {
-    total += pool.weights[item];
-    for (size_t i = 0; i < also_count; ++i) means[i] += pool.weights[item] * pool.also[item][i];
-  }
-  for (double& value : means) value /= total;
-  return means;
-}
-
-Averages average(const std::vector<const Pool*>& pools,
-                 const Protocol& protocol,
-                 size_t also_count) {
-  Averages out;
-  Pool all;
-  std::vector<Group> groups;
-  std::vector<double> also_sum(also_count, 0.0);
-  for (const Pool* pool : pools) {
-    all.merge(*pool);
-    const std::optional<MeanEstimate> one = estimate(*pool, protocol);
-    if (!one.has_value()) continue;
-    groups.push_back({one->value, one->stderr_, static_cast<int64_t>(pool->values.size())});
-    const std::vector<double> also = also_means(*pool, also_count);
-    for (size_t i = 0; i < also_count; ++i) also_sum[i] += also[i];
-  }
-  out.micro = estimate(all, protocol);
-  out.macro = macro_mean(groups, protocol.task != Task::kPerplexity);
-  out.also_micro = also_means(all, also_count);
-  if (!groups.empty()) {
-    for (double& value : also_sum) value /= static_cast<double>(groups.size());
-    out.also_macro = also_sum;
-  }
-  out.counts = all.counts;
-  return out;
-}
-
-}  // namespace
 
 void OutcomeCounts::add(const OutcomeCounts& other) {
   scored += other.scored;
@@ -114,42 +144,59 @@ void OutcomeCounts::add(const OutcomeCounts& other) {
   for (const auto& [reason, count] : other.reasons) reasons[reason] += count;
 }
 
+Aggregator::Aggregator(const std::vector<SubjectInfo>& subjects,
+                       const std::vector<std::string>& categories,
+                       const Protocol& protocol,
+                       double chance)
+    : subjects_(subjects),
+      categories_(categories),
+      protocol_(protocol),
+      chance_(chance),
+      also_count_(protocol.task == Task::kGenerate ? protocol.also_extract.size()
+                                                   : protocol.also.size()) {
+  for (const SubjectInfo& subject : subjects) pools_.try_emplace(subject.id, also_count_);
+}
+
+void Aggregator::add(const std::string& subject, const Outcome* outcome) {
+  const auto pool = pools_.find(subject);
+  KEJU_CHECK(pool != pools_.end(), "an item of a subject that the exam does not have");
+  pool->second.add(outcome);
+}
+
+ExamScore Aggregator::score() const {
+  ExamScore out;
+  std::vector<const OutcomePool*> all;
+  for (const SubjectInfo& subject : subjects_) {
+    const OutcomePool& pool = pools_.at(subject.id);
+    all.push_back(&pool);
+    out.subjects.push_back(
+        {subject.id, PoolView({&pool}, protocol_, also_count_).estimate(), pool.counts()});
+  }
+  out.overall = PoolView(std::move(all), protocol_, also_count_).averages();
+  for (const std::string& category : categories_) {
+    std::vector<const OutcomePool*> part;
+    for (const SubjectInfo& subject : subjects_) {
+      const auto& own = subject.categories;
+      if (std::find(own.begin(), own.end(), category) != own.end())
+        part.push_back(&pools_.at(subject.id));
+    }
+    out.categories.emplace_back(category,
+                                PoolView(std::move(part), protocol_, also_count_).averages());
+  }
+  const std::optional<MeanEstimate>& headline =
+      protocol_.average == Average::kMacro ? out.overall.macro : out.overall.micro;
+  out.near_chance = chance_ > 0 && headline.has_value() && near_chance(*headline, chance_);
+  return out;
+}
+
 ExamScore aggregate(const std::vector<SubjectInfo>& subjects,
                     const std::vector<std::string>& categories,
                     const Protocol& protocol,
                     double chance,
                     const std::vector<ScoredItem>& items) {
-  const size_t also_count =
-      protocol.task == Task::kGenerate ? protocol.also_extract.size() : protocol.also.size();
-  std::map<std::string, Pool> pools;
-  for (const SubjectInfo& subject : subjects) pools[subject.id];
-  for (const ScoredItem& item : items) {
-    const auto pool = pools.find(item.subject);
-    KEJU_CHECK(pool != pools.end(), "an item of a subject that the exam does not have");
-    pool->second.add(item.outcome, also_count);
-  }
-
-  ExamScore out;
-  std::vector<const Pool*> all;
-  for (const SubjectInfo& subject : subjects) {
-    const Pool& pool = pools[subject.id];
-    all.push_back(&pool);
-    out.subjects.push_back({subject.id, estimate(pool, protocol), pool.counts});
-  }
-  out.overall = average(all, protocol, also_count);
-  for (const std::string& category : categories) {
-    std::vector<const Pool*> part;
-    for (const SubjectInfo& subject : subjects) {
-      const auto& own = subject.categories;
-      if (std::find(own.begin(), own.end(), category) != own.end())
-        part.push_back(&pools[subject.id]);
-    }
-    out.categories.emplace_back(category, average(part, protocol, also_count));
-  }
-  const std::optional<MeanEstimate>& headline =
-      protocol.average == Average::kMacro ? out.overall.macro : out.overall.micro;
-  out.near_chance = chance > 0 && headline.has_value() && near_chance(*headline, chance);
-  return out;
+  Aggregator all(subjects, categories, protocol, chance);
+  for (const ScoredItem& item : items) all.add(item.subject, item.outcome);
+  return all.score();
 }
 
 }  // namespace keju

@@ -54,6 +54,43 @@ struct ScoredItem {
   const Outcome* outcome = nullptr;
 };
 
+// What is known of a set of items: eight bytes for each value that an average goes by, the same for
+// each of the protocol's other rules, and for each weight as soon as one is not 1.
+class OutcomePool {
+ public:
+  explicit OutcomePool(size_t also) : also_count_(also) {}
+  void add(const Outcome* outcome);
+  const OutcomeCounts& counts() const { return counts_; }
+
+ private:
+  friend class PoolView;
+  void add_value(double value, double weight);
+  std::vector<double> values_, weights_;  // no weights: all are 1
+  std::vector<double> also_;              // also_count_ for each value
+  size_t also_count_;
+  OutcomeCounts counts_;
+};
+
+// Averages an exam from outcomes that come one by one and are not kept. The arguments must outlive
+// it.
+class Aggregator {
+ public:
+  Aggregator(const std::vector<SubjectInfo>& subjects,
+             const std::vector<std::string>& categories,
+             const Protocol& protocol,
+             double chance);
+  void add(const std::string& subject, const Outcome* outcome);  // null: not there yet
+  ExamScore score() const;
+
+ private:
+  const std::vector<SubjectInfo>& subjects_;
+  const std::vector<std::string>& categories_;
+  const Protocol& protocol_;
+  double chance_;
+  size_t also_count_;
+  std::map<std::string, OutcomePool> pools_;
+};
+
 // Averages an exam. Items that failed or are missing are in no average and in the counts. An answer
 // that could not be read counts as wrong (value 0). `chance` 0 means that nothing is guessed.
 ExamScore aggregate(const std::vector<SubjectInfo>& subjects,

@@ -46,12 +46,19 @@ int part_count(const fs::path& first, const KeyValues& metadata, const PartName&
   return name.count;
 }
 
+// Its values are copies: the pages of the header, megabytes of vocabulary, need not stay resident.
+TensorFile read_part(const MappedFile& file, const fs::path& path) {
+  TensorFile content = read_gguf(file.bytes(), path.string());
+  file.drop_pages(file.bytes().data(), file.bytes().size());
+  return content;
+}
+
 }  // namespace
 
 std::shared_ptr<const Checkpoint> open_gguf(const fs::path& path) {
   CheckpointBuilder builder(Checkpoint::Format::kGguf, path);
   auto file = map_file(path);
-  TensorFile content = read_gguf(file->bytes(), path.string());
+  TensorFile content = read_part(*file, path);
   KeyValues metadata = std::move(content.metadata);
   const PartName name = part_name(path.filename().string(), ".gguf");
   const int parts = part_count(path, metadata, name);
@@ -61,7 +68,7 @@ std::shared_ptr<const Checkpoint> open_gguf(const fs::path& path) {
     const fs::path next =
         path.parent_path() / fmt::format("{}-{:05}-of-{:05}.gguf", name.stem, part, parts);
     file = map_file(next);
-    content = read_gguf(file->bytes(), next.string());
+    content = read_part(*file, next);
     need_key(content.metadata, "split.no", part - 1);
     need_key(content.metadata, "split.count", parts);
     if (metadata.has("split.tensors.count")) {

@@ -63,15 +63,19 @@ TEST(Samples, AnItemsValueIsItsSamplesMean) {
       sample(2, 2, value(1)),
       sample(3, 0, value(1)),  // not finished
   };
-  std::vector<const ItemRecord*> all;
-  for (const ItemRecord& record : records) all.push_back(&record);
-  const std::vector<ItemRecord> means = mean_over_samples(all, 3);
+  std::vector<Outcome> means;
+  SampledItems items(3, [&](const std::string& subject, const Outcome& mean) {
+    EXPECT_EQ(subject, "s");
+    means.push_back(mean);
+  });
+  for (const ItemRecord& record : records) items.add(record);
+  items.finish();
   ASSERT_EQ(means.size(), 3U);
-  EXPECT_DOUBLE_EQ(std::get<Scored>(means[0].outcome).value, 1.0 / 3);
-  EXPECT_DOUBLE_EQ(std::get<Scored>(means[1].outcome).value, 1);
-  EXPECT_EQ(std::get<Failed>(means[2].outcome).error, "lost");
+  EXPECT_DOUBLE_EQ(std::get<Scored>(means[0]).value, 1.0 / 3);
+  EXPECT_DOUBLE_EQ(std::get<Scored>(means[1]).value, 1);
+  EXPECT_EQ(std::get<Failed>(means[2]).error, "lost");
 
-  const Json rows = pass_at_k_rows(all, 3);
+  const Json rows = items.pass_at_k();
   ASSERT_EQ(rows.size(), 2U);  // k = 1 and 2
   EXPECT_EQ(rows[0]["n"], 2);
   EXPECT_NEAR(rows[0]["value"].get<double>(), (1.0 / 3 + 1) / 2, 1e-12);

@@ -5,6 +5,7 @@
 #include <sqlite3.h>
 
 #include <fstream>
+#include <map>
 
 #include "base/mapped_file.h"
 #include "tests/support/temp_folder.h"
@@ -99,6 +100,13 @@ TEST(RunStore, AnswerOfTenMegabytesAndAnyBytes) {
   EXPECT_EQ(std::get<GenerateResult>(records.at(0).response.what).text, generated.text);
 }
 
+// By position.
+std::map<int64_t, std::string> finished_of(RunStore& store, const std::string& exam) {
+  std::map<int64_t, std::string> items;
+  store.for_each_finished(exam, [&](int64_t at, const std::string& id) { items[at] = id; });
+  return items;
+}
+
 TEST(RunStore, FailedItemsAreNotFinishedAndGiveWay) {
   const TempFolder folder;
   StoredItem failed = make_item("a", 0, -1);
@@ -107,8 +115,9 @@ TEST(RunStore, FailedItemsAreNotFinishedAndGiveWay) {
   write_store(folder.path(), "run.db", {failed, make_item("b", 1, -1)});
   {
     RunStore store(folder.path(), "run.db");
-    EXPECT_EQ(store.finished("fake/official:test:0shot"), (std::unordered_set<std::string>{"b"}));
-    EXPECT_TRUE(store.finished("another").empty());
+    EXPECT_EQ(finished_of(store, "fake/official:test:0shot"),
+              (std::map<int64_t, std::string>{{1, "b"}}));
+    EXPECT_TRUE(finished_of(store, "another").empty());
   }
   write_store(folder.path(), "run.db", {make_item("a", 0, -2)});
   const auto records = read_records(folder.path());
@@ -127,7 +136,8 @@ TEST(RunStore, UncommittedItemsAreComputedAgain) {
     store.put(make_item("b", 1, -1));  // the process ends here
   }
   RunStore store(folder.path(), "run.db");
-  EXPECT_EQ(store.finished("fake/official:test:0shot"), (std::unordered_set<std::string>{"a"}));
+  EXPECT_EQ(finished_of(store, "fake/official:test:0shot"),
+            (std::map<int64_t, std::string>{{0, "a"}}));
 }
 
 TEST(RunStore, StoresOfSeveralProcessesMerge) {
