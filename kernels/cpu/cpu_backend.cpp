@@ -9,9 +9,9 @@
 
 #include "base/error.h"
 #include "kernels/cpu/cpu_isa.h"
-#include "kernels/cpu/fast_backend.h"
 #include "kernels/cpu/lanes_backend.h"
 #include "kernels/cpu/plain_backend.h"
+#include "kernels/cpu/w13_backend.h"
 #include "kernels/cpu/w16_backend.h"
 
 namespace keju {
@@ -47,16 +47,16 @@ std::unique_ptr<Backend> make_cpu_backend(const CpuOptions& options) {
       return std::make_unique<W16Backend>(
           facts.threads, facts, avx512_kernels(), avx512_amx_w16_kernels());
     }
-    facts.numeric_mode = "cpu-fast-int16-r1";
-    if (plain) return std::make_unique<PlainFastBackend>(facts.threads, facts);
+    facts.numeric_mode = "cpu-fast-w13a13-r1";
+    if (plain) return std::make_unique<PlainW13Backend>(facts.threads, facts);
     if (facts.isa != "avx512_vnni") {
       throw fail(Code::kUnsupported,
                  "cpu: fast mode: found instruction set \"{}\", need avx512_vnni. Hint: exact mode "
                  "runs on every processor",
                  facts.isa);
     }
-    return std::make_unique<FastBackend>(
-        facts.threads, facts, avx512_kernels(), avx512_vnni_fast_kernels());
+    return std::make_unique<W13Backend>(
+        facts.threads, facts, avx512_kernels(), avx512_vnni_w13_kernels());
   }
   facts.numeric_mode = "cpu-exact-f32-r1";
   if (plain) return std::make_unique<PlainBackend>(facts.threads, facts);

@@ -12,7 +12,7 @@ namespace keju {
 enum class NumericMode {
   kExact,   // float32 on the weights as stored; one arithmetic on every x86-64
   kNative,  // the checkpoint's 16-bit type with float32 sums (on the CPU: the same as exact)
-  kFast,    // bfloat16 products on AMX where the CPU has it, else int16 activations on VNNI
+  kFast,    // products of integers: of 16 bits on AMX where the CPU has it, else of 13 on VNNI
 };
 
 struct CpuOptions {
