@@ -4,7 +4,7 @@
 // The lanes come first: what follows is written in terms of them.
 #include "kernels/cpu/isa/columns.h"
 #include "kernels/cpu/isa/formats.h"
-#include "kernels/cpu/isa/w16_table.h"
+#include "kernels/cpu/isa/w16_parts.h"
 
 namespace keju {
 namespace {
@@ -20,14 +20,6 @@ constexpr int64_t kGroupBytes = kWide * kPanelBytes;
 constexpr int64_t kSumBytes = kWide * kStepBytes;  // what one block's product leaves
 constexpr int64_t kWidth = kWide * kPanel;
 
-// Codes in the low halves of dwords: adding this rounds to a whole number.
-KEJU_INLINE __m512i code_of(V v, V inverse) {
-  return _mm512_castps_si512(mul_add(v, inverse, V::spread(kRoundMagic)).v);
-}
-// The low halves of a below those of b.
-KEJU_INLINE __m512i low_halves(__m512i a, __m512i b) {
-  return _mm512_mask_blend_epi16(0xAAAAAAAAu, a, _mm512_slli_epi32(b, 16));
-}
 // 256·h + l with l signed: h takes the carry.
 KEJU_INLINE __m512i carried(__m512i codes) {
   return _mm512_add_epi16(codes, _mm512_set1_epi16(128));
@@ -66,34 +58,6 @@ KEJU_INLINE void expand_octet(const std::byte* unit, const Scale& scale, V inver
              code_of(weight<F, 7>(o, scale), inverse));
 }
 
-// The processor's own prefetchers stop at page borders.
-template <int kBytes>
-KEJU_INLINE void fetch_ahead(const std::byte* p) {
-#pragma GCC unroll 8
-  for (int at = 0; at < kBytes; at += 64) {
-    _mm_prefetch(reinterpret_cast<const char*>(p + 3072 + at), _MM_HINT_T0);
-  }
-}
-
-// A unit: 32 k of a panel, half a step.
-template <typename F>
-struct Unit {
-  const std::byte* codes;
-  Scale first;  // of its first sixteen k
-  Scale second;
-};
-template <typename F>
-KEJU_INLINE Unit<F> unit_of(const std::byte* panel, int64_t index) {
-  constexpr int kUnits = F::kBlock / 32;
-  const std::byte* block = panel + index / kUnits * kBlockBytes<F>;
-  const int u = static_cast<int>(index % kUnits);
-  Unit<F> unit;
-  unit.codes = block + F::kHeader + u * F::kUnitBytes;
-  unit.first = unit.second = scale_of<F>(block, u * (32 / F::kSub));
-  if constexpr (F::kSub == 16) unit.second = scale_of<F>(block, 2 * u + 1);
-  return unit;
-}
-
 template <typename F>
 void expand_unit(
     const LinearArgs&, const std::byte* panel, int64_t index, V inverse, std::byte* to) {
@@ -128,17 +92,6 @@ ExpandUnit expansion_of(DType dtype) {
       [&](auto format) { found = expand_unit<decltype(format)>; });
   return found;
 }
-
-// Magnitudes as integers, which order as the numbers do and put what is not finite on top.
-struct Largest {
-  __m512i bits = _mm512_setzero_si512();
-  void take(V v) {
-    const __m512i magnitude =
-        _mm512_and_si512(_mm512_castps_si512(v.v), _mm512_set1_epi32(0x7FFFFFFF));
-    bits = _mm512_max_epi32(bits, magnitude);
-  }
-  __mmask16 finite() const { return _mm512_cmplt_epi32_mask(bits, _mm512_set1_epi32(0x7F800000)); }
-};
 
 template <typename F, int kOctet>
 KEJU_INLINE void take_octet(const std::byte* unit, const Scale& scale, Largest& largest) {
@@ -189,43 +142,17 @@ void measure(const LinearArgs& a, int64_t panel, float* out) {
   }
 }
 
-// Scales of sixteen columns of one group. Codes under a scale that is not a number do not matter.
-struct ColumnScales {
-  V scale;
-  V inverse;
-};
-KEJU_INLINE ColumnScales column_scales(const LinearArgs& a, int64_t panel, int64_t group) {
-  const std::byte* const extra =
-      a.weights + (panel + 1) * a.panel_bytes - w16_panel_extra(a.k) + group * 64;
-  const V largest = load(reinterpret_cast<const float*>(extra));
-  const V limit = V::spread(kW16Largest);
-  const V zero = V::spread(0.0f);
-  const Mask tiny = less(largest, V::spread(kW16Tiny));
-  const Mask finite = less(largest, V::spread(__builtin_inff()));
-  const V quotient = largest / V::spread(kW16WeightLargest);
-  const V scale = select(finite, quotient, V::spread(__builtin_nanf("")));
-  return {select(tiny, zero, scale), select(tiny, zero, limit / largest)};
-}
-
 // -- activations -------------------------------------------------------------------------------
 
 // One group of one row: its codes, high parts of step s at out + s·kStepBytes, and its scale.
 void quantise_group(const float* x, int64_t begin, int64_t end, std::byte* out, float* scale) {
-  Largest all;
-  for (int64_t k = begin; k < end; k += 16) all.take(load_first(x + k, smaller(16, end - k)));
-  const bool finite = all.finite() == 0xFFFF;
-  const float largest = _mm512_reduce_max_ps(_mm512_castsi512_ps(all.bits));
-  const bool codes = finite && !(largest < kW16Tiny);
-  *scale = codes ? largest / kW16Largest : finite ? 0.0f : __builtin_nanf("");
-  const V inverse = V::spread(codes ? kW16Largest / largest : 0.0f);
+  const RowScale own = row_scale(x, begin, end);
+  *scale = own.scale;
+  const V inverse = V::spread(own.inverse);
   const __m128i swap = _mm_setr_epi8(0, 2, 1, 3, 4, 6, 5, 7, 8, 10, 9, 11, 12, 14, 13, 15);
   for (int64_t k = begin; k < end; k += 64, out += kStepBytes) {
     for (int64_t part = 0; part < 4; ++part) {
-      const int64_t from = k + 16 * part;
-      const int64_t count = from < end ? smaller(16, end - from) : 0;
-      // Zeros where nothing is, and where nothing counts.
-      V v = load_first(x + (count > 0 ? from : begin), count);
-      if (!codes) v = V::spread(0.0f);
+      const V v = coded_values(x, k + 16 * part, end, own);
       const __m512i code = code_of(v, inverse);
       const __m128i low = _mm512_cvtepi32_epi8(code);
       const __m128i high = _mm512_cvtepi32_epi8(_mm512_srli_epi32(carried(code), 8));
