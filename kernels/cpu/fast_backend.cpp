@@ -51,6 +51,12 @@ void FastBackend::linear(Rows x, const Matrix& w, const Vector* bias, bool accum
   });
 }
 
+void FastBackend::linear_glu(
+    Rows x, const Matrix& gate_up, const Vector* bias, const GluSpec& spec, Rows wide, Rows out) {
+  if (!has_codes(gate_up)) return LanesBackend::linear_glu(x, gate_up, bias, spec, wide, out);
+  Backend::linear_glu(x, gate_up, bias, spec, wide, out);
+}
+
 void FastBackend::prepare_head(Rows x, const Matrix& w) {
   if (!has_codes(w)) return LanesBackend::prepare_head(x, w);
   head_codes_ = quantise(x, w.dtype, kHeadRows);

@@ -31,6 +31,12 @@ class FastBackend : public LanesBackend {
  public:
   FastBackend(int threads, BackendFacts facts, const CpuKernels& kernels, const FastKernels& fast);
   void linear(Rows x, const Matrix& w, const Vector* bias, bool accumulate, Rows out) override;
+  void linear_glu(Rows x,
+                  const Matrix& gate_up,
+                  const Vector* bias,
+                  const GluSpec& spec,
+                  Rows wide,
+                  Rows out) override;
 
  protected:
   void prepare_head(Rows x, const Matrix& w) override;

@@ -62,6 +62,16 @@ void W16Backend::linear(Rows x, const Matrix& w, const Vector* bias, bool accumu
   });
 }
 
+void W16Backend::linear_glu(
+    Rows x, const Matrix& gate_up, const Vector* bias, const GluSpec& spec, Rows wide, Rows out) {
+  if (bias != nullptr || x.count <= kW16FewRows || out.width % kPanel != 0) {
+    return Backend::linear_glu(x, gate_up, bias, spec, wide, out);
+  }
+  LinearArgs args = linear_args(gate_up, x.count, nullptr, false, out);
+  args.glu = &spec;
+  multiply(x, args);
+}
+
 void W16Backend::prepare_head(Rows x, const Matrix&) {
   head_codes_ = x.count <= kW16FewRows ? quantise_few(x) : quantise(x, kHeadRows);
 }

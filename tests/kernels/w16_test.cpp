@@ -188,6 +188,10 @@ TEST_F(TiledW16, LargestSumsEqualThePlainLoops) {
   }
 }
 
+TEST_F(TiledW16, GatesEqualThePlainLoops) {
+  gates_equal_plain(*plain_, {one_.get(), three_.get()});
+}
+
 TEST_F(TiledW16, NonFiniteInputsStayInTheirRow) {
   not_finite_stays_in_its_row(*one_, 40, {{3, NAN}});
   not_finite_stays_in_its_row(*one_, 4, {{3, NAN}});

@@ -4,6 +4,7 @@
 // The lanes come first: what follows is written in terms of them.
 #include "kernels/cpu/isa/columns.h"
 #include "kernels/cpu/isa/formats.h"
+#include "kernels/cpu/isa/gate.h"
 #include "kernels/cpu/isa/w16_parts.h"
 
 namespace keju {
@@ -232,7 +233,8 @@ Group group_of(const LinearArgs& a, int64_t panel, int panels, int64_t index, st
   g.index = index;
   g.first = w16_first(a.k, index);
   g.steps = w16_first(a.k, index + 1) - g.first;
-  for (int v = 0; v < panels; ++v) g.columns[v] = column_scales(a, panel + v, index);
+  for (int v = 0; v < panels; ++v)
+    g.columns[v] = column_scales(a, stored_panel(a, panel + v), index);
   g.weights = weights;
   return g;
 }
@@ -245,7 +247,8 @@ KEJU_INLINE void expand_some(const LinearArgs& a, ExpandUnit expand, int64_t cou
         g.weights + g.done_panels * kPanelBytes + u / 2 * kStepBytes + u % 2 * 512;
     const int64_t index = 2 * g.first + u;
     if (32 * index < a.k) {
-      const std::byte* const panel = a.weights + (g.panel + g.done_panels) * a.panel_bytes;
+      const int64_t stored = stored_panel(a, g.panel + g.done_panels);
+      const std::byte* const panel = a.weights + stored * a.panel_bytes;
       expand(a, panel, index, g.columns[g.done_panels].inverse, to);
     } else {
       for (int64_t at = 0; at < 512; at += 64) {
@@ -259,34 +262,44 @@ KEJU_INLINE void expand_some(const LinearArgs& a, ExpandUnit expand, int64_t cou
   }
 }
 
-// Where the results of a group start and where they go, for row 0 of the pass: between groups, to
-// memory of our own, side by side.
+// Where the results of a group start and where they go, for row 0 of the pass: between groups, and
+// on the way through a gate, to memory of our own, side by side.
 struct Way {
   const float* from = nullptr;  // null: zeros
   int64_t from_stride = 0;
   float* to = nullptr;
   int64_t to_stride = 0;
   Mask there[kWide];  // columns
+  GateRows gate = nullptr;
+  float* gated = nullptr;
 };
 
 Way way_of(const LinearArgs& a, const Group& g, int64_t row0, float* partial) {
   Way way;
   const int64_t column = g.panel * kPanel;
-  float* const out = a.out + row0 * a.out_stride + column - a.first_column;
   const bool last = g.index + 1 == w16_groups(a.k);
-  way.to = last ? out : partial;
-  way.to_stride = last ? a.out_stride : kWidth;
+  for (int v = 0; v < kWide; ++v) way.there[v] = lanes_between(0, a.n - column - v * kPanel);
   if (g.index > 0) {
     way.from = partial;
     way.from_stride = kWidth;
-  } else if (a.accumulate) {
+  }
+  way.to = partial;
+  way.to_stride = kWidth;
+  if (a.glu != nullptr) {
+    if (last) way.gate = gate_rows(*a.glu);
+    way.gated = a.out + row0 * a.out_stride + g.panel / 2 * kPanel;
+    return way;
+  }
+  float* const out = a.out + row0 * a.out_stride + column - a.first_column;
+  if (last) {
+    way.to = out;
+    way.to_stride = a.out_stride;
+  }
+  if (g.index == 0 && a.accumulate) {
     way.from = out;
     way.from_stride = a.out_stride;
-  } else if (a.bias != nullptr) {
+  } else if (g.index == 0 && a.bias != nullptr) {
     way.from = a.bias + column;
-  }
-  for (int v = 0; v < kWide; ++v) {
-    way.there[v] = lanes_between(0, a.n - column - v * kPanel);
   }
   return way;
 }
@@ -393,6 +406,14 @@ void run_group(const LinearArgs& a,
   const int64_t rows_each = (kW16Rows + g.steps - 1) / g.steps;
   const int64_t units_each =
       (next.units() + block_end - block_begin - 1) / (block_end - block_begin);
+  const auto finish = [&](const Pending& p, int64_t begin, int64_t end) {
+    if (begin >= end) return;
+    finish_rows<kPanels>(way, column_scales, p, begin, end);
+    if (way.gate == nullptr) return;
+    const int64_t row = p.row + begin;
+    float* const gated = way.gated + row * a.out_stride;
+    way.gate(*a.glu, way.to + row * kWidth, kWidth, end - begin, gated, a.out_stride);
+  };
   // The sums of a block are read while the block after the next is multiplied: what tiles store
   // can only be loaded when it has reached the cache, and nothing should wait for that.
   Pending pending[2];
@@ -410,11 +431,10 @@ void run_group(const LinearArgs& a,
     expand_some(a, expand, units_each, next);
     multiply<kPanels>(
         codes + block * g.steps * kStepBytes, g.weights, g.steps, sums, [&](int64_t s) {
-          const int64_t end = smaller(before.rows, (s + 1) * rows_each);
-          finish_rows<kPanels>(way, column_scales, before, s * rows_each, end);
+          finish(before, s * rows_each, smaller(before.rows, (s + 1) * rows_each));
         });
   }
-  for (const Pending& rest : pending) finish_rows<kPanels>(way, column_scales, rest, 0, rest.rows);
+  for (const Pending& rest : pending) finish(rest, 0, rest.rows);
 }
 
 int64_t scratch_bytes(int64_t blocks) {
