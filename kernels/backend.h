@@ -331,6 +331,13 @@ class Backend {
 
   // out[t, f] = act(gate_up[t, f]) · gate_up[t, F + f].  gate_up [T, 2F], out [T, F].
   virtual void glu(Rows gate_up, const GluSpec& spec, Rows out) = 0;
+  // out = glu(linear(x, gate_up, bias)), bit for bit. `wide` [T, 2F] is room for what stands
+  // between the two; a backend that does not need it leaves it alone.
+  virtual void linear_glu(
+      Rows x, const Matrix& gate_up, const Vector* bias, const GluSpec& spec, Rows wide, Rows out) {
+    linear(x, gate_up, bias, /*accumulate=*/false, wide);
+    glu(wide, spec, out);
+  }
   virtual void activate(Rows x, Activation activation) = 0;
 
   // logits [T, experts] → ids, weights: host arrays [T·chosen]. Ties go to the lower id; chosen

@@ -44,16 +44,20 @@ std::unique_ptr<Backend> make_cpu_backend(const CpuOptions& options) {
   if (options.mode == NumericMode::kFast) {
     if (facts.isa == "avx512_amx") {
       facts.numeric_mode = "cpu-fast-w16a16-r1";
-      return std::make_unique<W16Backend>(
-          facts.threads, facts, avx512_kernels(), avx512_amx_w16_kernels());
+      return std::make_unique<W16Backend>(facts.threads,
+                                          facts,
+                                          avx512_kernels(),
+                                          avx512_amx_w16_kernels(),
+                                          avx512_vnni_w16_few_kernels());
     }
     facts.numeric_mode = "cpu-fast-w13a13-r1";
     if (plain) return std::make_unique<PlainW13Backend>(facts.threads, facts);
     if (facts.isa != "avx512_vnni") {
-      throw fail(Code::kUnsupported,
-                 "cpu: fast mode: found instruction set \"{}\", need avx512_vnni. Hint: exact mode "
-                 "runs on every processor",
-                 facts.isa);
+      throw fail(
+          Code::kUnsupported,
+          "cpu: fast mode: found instruction set \"{}\", need avx512_vnni or avx512_amx. Hint: "
+          "--mode exact runs on every processor",
+          facts.isa);
     }
     return std::make_unique<W13Backend>(
         facts.threads, facts, avx512_kernels(), avx512_vnni_w13_kernels());

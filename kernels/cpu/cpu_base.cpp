@@ -63,7 +63,7 @@ void CpuBase::copy_pages(KvPages& kv, int64_t layer, std::span<const PageCopy> c
 float* CpuBase::allocate(int64_t elements) {
   const size_t bytes = static_cast<size_t>(std::max<int64_t>(elements, 1)) * sizeof(float);
   constexpr size_t kHugePage = size_t{1} << 21;
-  const bool large = bytes >= 2 * kHugePage;
+  const bool large = bytes >= kHugePage / 2;
   const size_t align = large ? kHugePage : 64;
   void* memory = std::aligned_alloc(align, (bytes + align - 1) / align * align);
   if (memory == nullptr) {

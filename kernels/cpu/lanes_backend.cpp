@@ -150,56 +150,56 @@ void LanesBackend::activate(Rows x, Activation activation) {
   });
 }
 
-float* LanesBackend::pack(Rows x, int64_t group) {
-  const auto bytes = kernels_.packed_floats(group, x.width) * static_cast<int64_t>(sizeof(float));
-  const int64_t height = kernels_.tile_rows;
-  const auto write = [&](Rows part, int64_t begin, int64_t end, std::byte* to) {
-    kernels_.pack_rows(
-        part.data, part.stride, part.count, part.width, begin, end, reinterpret_cast<float*>(to));
-  };
-  return reinterpret_cast<float*>(
-      in_blocks(x, group, bytes, height, height * x.width, packed_, write));
-}
-
-void LanesBackend::linear(Rows x, const Matrix& w, const Vector* bias, bool accumulate, Rows out) {
-  if (x.count == 0) return;
-  LinearArgs args = linear_args(w, x.count, bias, accumulate, out);
-  const int64_t panels = packed(w).panels();
-  if (x.count <= kDirectRows) {
-    args.x = x.data;
-    args.x_stride = x.stride;
-    in_groups(panels, kPanel * w.cols, [&](int64_t begin, int64_t end) {
-      kernels_.linear_direct(args, begin, end);
-    });
-    return;
-  }
-  args.packed = pack(x, x.count);
+void LanesBackend::multiply(Rows x, LinearArgs args) {
+  args.x = x.data;
+  args.x_stride = x.stride;
+  const int64_t panels = (args.n + kPanel - 1) / kPanel;
   const int64_t blocks = blocks_of(x.count);
-  const int64_t chunk_bytes = tile_chunk(w.cols, x.count) * static_cast<int64_t>(sizeof(float));
+  const int64_t chunk_bytes = tile_chunk(args.k, x.count) * static_cast<int64_t>(sizeof(float));
   const int64_t per_pass = rows_per_pass(chunk_bytes);
   const int64_t passes = (x.count + per_pass - 1) / per_pass;
+  const int64_t gated_rows = args.glu != nullptr ? x.count / passes + 2 * kernels_.tile_rows : 0;
+  const int64_t floats = kernels_.tile_scratch_floats + 2 * kPanel * gated_rows;
   in_pieces(panels, passes, 16, 4, [&](int64_t pass, int64_t begin, int64_t end, int worker) {
-    float* const scratch = worker_scratch(worker).floats(kernels_.tile_scratch_floats);
+    float* const scratch = worker_scratch(worker).floats(floats);
     const int64_t from = blocks * pass / passes;
     kernels_.linear_tiles(args, from, blocks * (pass + 1) / passes, begin, end, scratch);
   });
 }
 
-void LanesBackend::prepare_head(Rows x, const Matrix&) {
-  if (x.count > kDirectRows) head_rows_ = pack(x, kHeadRows);
+void LanesBackend::linear(Rows x, const Matrix& w, const Vector* bias, bool accumulate, Rows out) {
+  if (x.count == 0) return;
+  LinearArgs args = linear_args(w, x.count, bias, accumulate, out);
+  if (x.count > kDirectRows) return multiply(x, args);
+  args.x = x.data;
+  args.x_stride = x.stride;
+  in_groups(packed(w).panels(), kPanel * w.cols, [&](int64_t begin, int64_t end) {
+    kernels_.linear_direct(args, begin, end);
+  });
 }
+
+void LanesBackend::linear_glu(
+    Rows x, const Matrix& gate_up, const Vector* bias, const GluSpec& spec, Rows wide, Rows out) {
+  if (bias != nullptr || x.count <= kDirectRows || out.width % kPanel != 0) {
+    return Backend::linear_glu(x, gate_up, bias, spec, wide, out);
+  }
+  LinearArgs args = linear_args(gate_up, x.count, nullptr, false, out);
+  args.glu = &spec;
+  multiply(x, args);
+}
+
+void LanesBackend::prepare_head(Rows, const Matrix&) {}
 
 void LanesBackend::head_tile(Rows x, const Matrix& w, const HeadSpec& spec, const LogitTile& tile) {
   static_assert(kHeadTile % kPanel == 0);
   LinearArgs args = head_args(w, spec, tile);
+  args.x = x.data + tile.row0 * x.stride;
+  args.x_stride = x.stride;
   const int64_t first_panel = tile.begin / kPanel;
   const int64_t last_panel = (tile.end + kPanel - 1) / kPanel;
   if (tile.rows <= kDirectRows) {
-    args.x = x.data + tile.row0 * x.stride;
-    args.x_stride = x.stride;
     kernels_.linear_direct(args, first_panel, last_panel);
   } else {
-    args.packed = head_rows_ + tile.row0 / kHeadRows * kernels_.packed_floats(kHeadRows, x.width);
     float* const scratch = worker_scratch(tile.worker).floats(kernels_.tile_scratch_floats);
     kernels_.linear_tiles(args, 0, blocks_of(tile.rows), first_panel, last_panel, scratch);
   }

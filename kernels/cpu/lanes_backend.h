@@ -47,6 +47,12 @@ class LanesBackend : public CpuBase {
   void norm(Rows x, const NormSpec& spec, Rows out) override;
   void add(Rows h, Rows delta, float alpha) override;
   void linear(Rows x, const Matrix& w, const Vector* bias, bool accumulate, Rows out) override;
+  void linear_glu(Rows x,
+                  const Matrix& gate_up,
+                  const Vector* bias,
+                  const GluSpec& spec,
+                  Rows wide,
+                  Rows out) override;
   void qkv_post(Heads q,
                 Heads k,
                 Heads k_shared,
@@ -127,9 +133,7 @@ class LanesBackend : public CpuBase {
   int64_t blocks_of(int64_t rows) const {
     return (rows + kernels_.tile_rows - 1) / kernels_.tile_rows;
   }
-  // Packs x for tiles, `group` rows at a time, each group at packed_floats(group, width) after the
-  // one before. The memory is good until the next call.
-  float* pack(Rows x, int64_t group);
+  void multiply(Rows x, LinearArgs args);
 
   // A part of attention: query rows [begin, end) of a segment for one kv head; or rows of qkv_post.
   struct Part {
@@ -140,8 +144,6 @@ class LanesBackend : public CpuBase {
   };
 
   const CpuKernels& kernels_;
-  Scratch packed_;
-  const float* head_rows_ = nullptr;  // what prepare_head packed
   std::vector<Part> parts_;
 };
 

@@ -134,10 +134,15 @@ void CpuBase::experts(Rows x,
   const int64_t inner = experts.down[0]->cols;
   const int64_t width = out.width;
   // Per pair (t, j): its input, its gate and up, its product, its result.
-  float* const inputs = expert_scratch_.floats(pairs * (x.width + 3 * inner + width));
-  float* const gate_up = inputs + pairs * x.width;
-  float* const product = gate_up + pairs * 2 * inner;
-  float* const results = product + pairs * inner;
+  // Rows a multiple of 1 KiB apart would crowd into the same few sets of a cache.
+  const auto apart = [](int64_t w) { return w % 256 == 0 ? w + 16 : w; };
+  const int64_t input_row = apart(x.width);
+  const int64_t both_row = apart(2 * inner);
+  const int64_t inner_row = apart(inner);
+  float* const inputs = expert_scratch_.floats(pairs * (input_row + both_row + inner_row + width));
+  float* const gate_up = inputs + pairs * input_row;
+  float* const product = gate_up + pairs * both_row;
+  float* const results = product + pairs * inner_row;
   std::vector<int32_t>& order = expert_rows_;  // pairs by expert, then by row
   order.resize(static_cast<size_t>(pairs));
   for (int64_t p = 0; p < pairs; ++p) order[static_cast<size_t>(p)] = static_cast<int32_t>(p);
@@ -152,7 +157,7 @@ void CpuBase::experts(Rows x,
     int64_t end = begin;
     for (; end < pairs && ids[static_cast<size_t>(order[static_cast<size_t>(end)])] == expert;
          ++end) {
-      std::memcpy(inputs + end * x.width,
+      std::memcpy(inputs + end * input_row,
                   x.data + order[static_cast<size_t>(end)] / chosen * x.stride,
                   static_cast<size_t>(x.width) * sizeof(float));
     }
@@ -160,11 +165,10 @@ void CpuBase::experts(Rows x,
     const auto bias = [e](const std::vector<const Vector*>& all) {
       return all.empty() ? nullptr : all[e];
     };
-    const Rows in{inputs + begin * x.width, n, x.width, x.width};
-    const Rows both{gate_up + begin * 2 * inner, n, 2 * inner, 2 * inner};
-    const Rows middle{product + begin * inner, n, inner, inner};
-    linear(in, *experts.gate_up[e], bias(experts.gate_up_bias), false, both);
-    glu(both, glu_spec, middle);
+    const Rows in{inputs + begin * input_row, n, x.width, input_row};
+    const Rows both{gate_up + begin * both_row, n, 2 * inner, both_row};
+    const Rows middle{product + begin * inner_row, n, inner, inner_row};
+    linear_glu(in, *experts.gate_up[e], bias(experts.gate_up_bias), glu_spec, both, middle);
     linear(middle,
            *experts.down[e],
            bias(experts.down_bias),

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "kernels/cpu/peaks.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <chrono>
 #include <cstdint>
@@ -69,23 +71,35 @@ struct alignas(64) AllTiles {
   uint8_t rows[16] = {16, 16, 16, 16, 16, 16, 16, 16};
 };
 
-void tiles_bf16(int64_t) {
-  const AllTiles tiles;
-  asm volatile("ldtilecfg %0" ::"m"(tiles));
-  for (int64_t i = 0; i < kSteps / 4; ++i) {
-    asm volatile(
-        "tdpbf16ps %tmm6, %tmm4, %tmm0\n\ttdpbf16ps %tmm7, %tmm4, %tmm1\n\t"
-        "tdpbf16ps %tmm6, %tmm5, %tmm2\n\ttdpbf16ps %tmm7, %tmm5, %tmm3");
+#define KEJU_TILES(name, op)                                                      \
+  void name(int64_t) {                                                            \
+    const AllTiles tiles;                                                         \
+    asm volatile("ldtilecfg %0" ::"m"(tiles));                                    \
+    for (int64_t i = 0; i < kSteps / 4; ++i) {                                    \
+      asm volatile(op " %tmm6, %tmm4, %tmm0\n\t" op " %tmm7, %tmm4, %tmm1\n\t" op \
+                      " %tmm6, %tmm5, %tmm2\n\t" op " %tmm7, %tmm5, %tmm3");      \
+    }                                                                             \
+    asm volatile("tilerelease");                                                  \
   }
-  asm volatile("tilerelease");
-}
+KEJU_TILES(tiles_bf16, "tdpbf16ps")
+KEJU_TILES(tiles_int8, "tdpbssd")
+#undef KEJU_TILES
 #endif
 
+// More than the caches hold, as far as memory goes: twice the last level, but no more than half of
+// what is free.
+int64_t beyond_caches() {
+  const int64_t cache = sysconf(_SC_LEVEL3_CACHE_SIZE);  // 0 or less where the system does not say
+  const int64_t free_bytes = int64_t{sysconf(_SC_AVPHYS_PAGES)} * sysconf(_SC_PAGESIZE);
+  constexpr int64_t kLeast = int64_t{256} << 20;
+  return std::max(kLeast, std::min(2 * cache, free_bytes / 2)) / 4096 * 4096;
+}
+
 double read_gbytes(ThreadPool& pool) {
-  constexpr int64_t kBytes = int64_t{256} << 20;
-  const Buffer memory(kBytes);
+  const int64_t bytes = beyond_caches();
+  const Buffer memory(bytes);
   auto* const words = reinterpret_cast<uint64_t*>(memory.data());
-  const int64_t each = kBytes / static_cast<int64_t>(sizeof(uint64_t)) / pool.size();
+  const int64_t each = bytes / static_cast<int64_t>(sizeof(uint64_t)) / pool.size();
   pool.run(pool.size(), [&](int64_t i) { std::fill_n(words + i * each, each, 1); });
   const double seconds = best_seconds(pool, [&](int64_t i) {
     // Four streams at once, a word of every cache line.
@@ -98,7 +112,7 @@ double read_gbytes(ThreadPool& pool) {
     volatile uint64_t sink = sum;
     (void)sink;
   });
-  return static_cast<double>(kBytes) / seconds * 1e-9;
+  return static_cast<double>(bytes) / seconds * 1e-9;
 }
 
 }  // namespace
@@ -115,7 +129,10 @@ CpuPeaks measure_cpu_peaks(const std::string& isa, int threads) {
   if (wide) peaks.f32_gflops = rate(fma_512, kSteps, 24 * 16 * 2);
   if (isa == "avx2") peaks.f32_gflops = rate(fma_256, kSteps, 24 * 8 * 2);
   if (wide && isa != "avx512") peaks.int8_gops = rate(vnni_512, kSteps, 24 * 64 * 2);
-  if (isa == "avx512_amx") peaks.bf16_gflops = rate(tiles_bf16, kSteps / 4, 4 * 16 * 16 * 32 * 2);
+  if (isa == "avx512_amx") {
+    peaks.bf16_gflops = rate(tiles_bf16, kSteps / 4, 4 * 16 * 16 * 32 * 2);
+    peaks.int8_tile_gops = rate(tiles_int8, kSteps / 4, 4 * 16 * 16 * 64 * 2);
+  }
 #endif
   peaks.read_gbytes = read_gbytes(pool);
   return peaks;

@@ -63,6 +63,12 @@ void W13Backend::linear(Rows x, const Matrix& w, const Vector* bias, bool accumu
       });
 }
 
+// The fused one of LanesBackend is of floats.
+void W13Backend::linear_glu(
+    Rows x, const Matrix& gate_up, const Vector* bias, const GluSpec& spec, Rows wide, Rows out) {
+  Backend::linear_glu(x, gate_up, bias, spec, wide, out);
+}
+
 void W13Backend::prepare_head(Rows x, const Matrix&) { head_codes_ = quantise(x, kHeadRows); }
 
 void W13Backend::head_tile(Rows x, const Matrix& w, const HeadSpec& spec, const LogitTile& tile) {

@@ -50,6 +50,12 @@ class W13Backend : public LanesBackend {
   W13Backend(int threads, BackendFacts facts, const CpuKernels& kernels, const W13Kernels& w13);
   std::unique_ptr<Matrix> make_matrix(const MatrixSource& source) override;
   void linear(Rows x, const Matrix& w, const Vector* bias, bool accumulate, Rows out) override;
+  void linear_glu(Rows x,
+                  const Matrix& gate_up,
+                  const Vector* bias,
+                  const GluSpec& spec,
+                  Rows wide,
+                  Rows out) override;
 
  protected:
   void prepare_head(Rows x, const Matrix& w) override;

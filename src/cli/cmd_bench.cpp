@@ -28,7 +28,8 @@ struct BenchCommand {
 double peak_of(const CpuPeaks& peaks, const std::string& numeric_mode) {
   // An instruction multiplies half as many pairs of int16 as of int8, at the same rate.
   if (numeric_mode.starts_with("cpu-fast-w13a13")) return peaks.int8_gops / 2;
-  if (numeric_mode.starts_with("cpu-fast-w16a16")) return peaks.bf16_gflops;
+  // A product of two 16-bit integers is three of bytes.
+  if (numeric_mode.starts_with("cpu-fast-w16a16")) return peaks.int8_tile_gops / 3;
   return peaks.f32_gflops;
 }
 
@@ -111,6 +112,7 @@ Json bounds_of_model(const Model& model, const BackendFacts& facts, int64_t prom
   };
   return {{"f32_gflops", peaks.f32_gflops},
           {"int8_gops", peaks.int8_gops},
+          {"int8_tile_gops", peaks.int8_tile_gops},
           {"bf16_gflops", peaks.bf16_gflops},
           {"read_gbytes", peaks.read_gbytes},
           {"prompt_flops", flops},
@@ -118,6 +120,7 @@ Json bounds_of_model(const Model& model, const BackendFacts& facts, int64_t prom
           {"prefill_tokens_per_s",
            {{"f32", prefill(peaks.f32_gflops)},
             {"int8", prefill(peaks.int8_gops)},
+            {"w16", prefill(peaks.int8_tile_gops / 3)},
             {"bf16", prefill(peaks.bf16_gflops)}}},
           {"decode_tokens_per_s", 1e9 * peaks.read_gbytes / bytes}};
 }

@@ -171,8 +171,10 @@ void add_model_options(CLI::App& app, ModelOptions& options, Need need, const st
                  "Decode steps on a GPU as CUDA graphs: on or off; changes no result")
       ->check(CLI::IsMember({"on", "off"}))
       ->capture_default_str();
-  app.add_option(
-      "--mode", options.mode, "exact (float32), native or fast (integer products); default exact");
+  app.add_option("--mode",
+                 options.mode,
+                 "exact (float32), native or fast (integer products, on CPUs with AVX-512 VNNI or "
+                 "AMX; refused elsewhere); default exact");
   app.add_option("--threads", options.threads, "CPU threads; 0 means one per core")
       ->capture_default_str();
   app.add_option(

@@ -212,14 +212,14 @@ void Model::attention_block(
 void Model::dense_mlp(
     const ops::Linear& gate_up, const ops::Linear& down, bool gated, Rows x, Rows out) {
   const Rows wide = buffers_->wide.rows(x.count, gate_up.rows);
-  ops::linear(backend_, x, gate_up, wide);
   if (!gated) {
+    ops::linear(backend_, x, gate_up, wide);
     backend_.activate(wide, descriptor_.activation);
     ops::linear(backend_, wide, down, out);
     return;
   }
   const Rows inner = buffers_->inner.rows(x.count, gate_up.rows / 2);
-  ops::glu(backend_, wide, descriptor_.glu, inner);
+  ops::linear_glu(backend_, x, gate_up, descriptor_.glu, wide, inner);
   ops::linear(backend_, inner, down, out);
 }
 

@@ -192,6 +192,27 @@ void glu(Backend& backend, Rows gate_up, const GluSpec& spec, Rows out) {
   backend.glu(gate_up, spec, out);
 }
 
+void linear_glu(
+    Backend& backend, Rows x, const Linear& w, const GluSpec& spec, Rows wide, Rows out) {
+  if (w.parts.size() != 1) {
+    linear(backend, x, w, wide);
+    return glu(backend, wide, spec, out);
+  }
+  need_rows("linear_glu", "x", x);
+  need_rows("linear_glu", "wide", wide);
+  need_rows("linear_glu", "out", out);
+  need("linear_glu", "width of x", x.width, w.cols);
+  need("linear_glu", "width of wide", wide.width, w.rows);
+  need("linear_glu", "width of wide", wide.width, 2 * out.width);
+  need("linear_glu", "rows of wide", wide.count, x.count);
+  need("linear_glu", "rows of out", out.count, x.count);
+  need_disjoint("linear_glu", x, wide);
+  need_disjoint("linear_glu", x, out);
+  need_disjoint("linear_glu", wide, out);
+  const Linear::Part& part = w.parts.front();
+  backend.linear_glu(x, *part.matrix, part.bias.get(), spec, wide, out);
+}
+
 void gather(Backend& backend, Rows x, std::span<const int32_t> rows, Rows out) {
   need_rows("gather", "x", x);
   need_rows("gather", "out", out);

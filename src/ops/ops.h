@@ -48,6 +48,9 @@ void attention(Backend& backend,
                std::span<const Segment> segments,
                Rows out);
 void glu(Backend& backend, Rows gate_up, const GluSpec& spec, Rows out);
+// The two in one where w is one part; wide: [T, 2F], room for what stands between them.
+void linear_glu(
+    Backend& backend, Rows x, const Linear& w, const GluSpec& spec, Rows wide, Rows out);
 void gather(Backend& backend, Rows x, std::span<const int32_t> rows, Rows out);
 
 }  // namespace keju::ops

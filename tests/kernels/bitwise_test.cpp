@@ -2,6 +2,7 @@
 // Exact mode is one arithmetic: every level must give the plain loops' bits, on every shape, with
 // any number of threads, whatever other rows stand in the step.
 #include "attention_case.h"
+#include "fast_checks.h"
 
 namespace keju::kernel_test {
 namespace {
@@ -61,6 +62,22 @@ TEST_P(Bitwise, LinearOnEveryTypeAndShape) {
       }
     }
   }
+}
+
+TEST_P(Bitwise, LinearThroughGates) { gates_equal_plain(*plain_, {one_.get(), three_.get()}); }
+
+// Gates of more rows than one pass takes, of more k than one run.
+TEST_P(Bitwise, LinearThroughGatesOnManyRows) {
+  const Stored stored = random_matrix(DType::kQ8_0, 64, 1312, 7);
+  Array x = Array::random(530, 1312, 8);
+  const auto run = [&](Backend& b) {
+    Array wide(530, 64);
+    Array out(530, 32);
+    const auto w = b.make_matrix(stored.source());
+    b.linear_glu(x.rows(), *w, nullptr, {}, wide.rows(), out.rows());
+    return out;
+  };
+  EXPECT_TRUE(same_bits(run(*three_), run(*plain_)));
 }
 
 TEST_P(Bitwise, LinearRowAloneEqualsRowInBatch) {

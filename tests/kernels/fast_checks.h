@@ -56,6 +56,46 @@ void linear_equals_plain(const FastModes& modes,
   }
 }
 
+// Feed-forward gates and ups in one product: the plain loops' product and then their glu.
+inline void gates_equal_plain(Backend& plain, const std::vector<Backend*>& all) {
+  uint64_t stream = 300;
+  const std::vector<GluSpec> specs = {{.activation = Activation::kSilu},
+                                      {.activation = Activation::kGeluTanh},
+                                      {.activation = Activation::kGeluErf},
+                                      {.activation = Activation::kRelu},
+                                      {.activation = Activation::kRelu2},
+                                      {.activation = Activation::kGeluQuick},
+                                      {.clamp_limit = 2, .sigmoid_alpha = 1.702f}};
+  size_t next = 0;
+  for (const DTypeFacts& type : all_dtypes()) {
+    for (const int64_t rows : {1, 4, 5, 13, 33, 100}) {
+      const int64_t inner = std::vector<int64_t>{16, 24, 112}[next % 3];
+      const int64_t k = type.block_elems == 256 ? 256 * (1 + static_cast<int64_t>(next % 3)) : 672;
+      const GluSpec spec = specs[next++ % specs.size()];
+      const Stored stored = random_matrix(type.type, 2 * inner, k, ++stream);
+      Array x = Array::random(rows, k, ++stream, 3);
+      Draw draw(++stream);
+      const std::vector<float> bias = draw.floats(2 * inner);
+      const bool with_bias = draw.below(4) == 1;
+      const auto run = [&](Backend& b) {
+        const auto w = b.make_matrix(stored.source());
+        const auto own_bias = b.make_vector(bias);
+        Array wide(rows, 2 * inner);
+        Array out(rows, inner);
+        const Vector* held = with_bias ? own_bias.get() : nullptr;
+        b.linear_glu(x.rows(), *w, held, spec, wide.rows(), out.rows());
+        EXPECT_TRUE(out.room_untouched());
+        return out;
+      };
+      const Array want = run(plain);
+      for (Backend* b : all) {
+        ASSERT_TRUE(same_bits(run(*b), want))
+            << type.name << " rows " << rows << " inner " << inner << " k " << k;
+      }
+    }
+  }
+}
+
 inline void row_alone_equals_row_in_batch(Backend& b,
                                           int64_t most,
                                           const std::vector<int64_t>& counts) {

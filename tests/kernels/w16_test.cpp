@@ -120,7 +120,7 @@ TEST_F(TiledW16, IsAModeOfItsOwn) {
 
 TEST_F(TiledW16, LinearEqualsThePlainLoopsBitForBit) {
   linear_equals_plain({*plain_, *one_, *three_},
-                      {1, 2, 7, 15, 16, 17, 31, 32, 33, 50},
+                      {1, 2, 3, 4, 5, 15, 16, 17, 32, 33, 50},
                       {1, 31, 70, 320, 1090},
                       [](Array&) {});
 }
@@ -161,13 +161,40 @@ TEST_F(TiledW16, EdgesOfTheFormatEqualThePlainLoops) {
 }
 
 TEST_F(TiledW16, RowAloneEqualsRowInBatch) {
-  row_alone_equals_row_in_batch(*three_, 80, {1, 2, 16, 17, 40});
+  row_alone_equals_row_in_batch(*three_, 80, {1, 2, 3, 4, 5, 16, 17, 40});
 }
 
 TEST_F(TiledW16, HeadEqualsThePlainLoops) { head_equals_plain({*plain_, *one_, *three_}); }
 
+// Sums at the ends of their range: all values of a group at its largest magnitude.
+TEST_F(TiledW16, LargestSumsEqualThePlainLoops) {
+  for (const int64_t k : {384, 1920}) {
+    Stored stored{DType::kF32, 2, k, std::vector<std::byte>(static_cast<size_t>(2 * k) * 4)};
+    std::vector<float> w(static_cast<size_t>(2 * k), 1.5f);
+    std::fill(w.begin() + k, w.end(), -1.5f);
+    std::memcpy(stored.bytes.data(), w.data(), stored.bytes.size());
+    for (const int64_t rows : {1, 2, 4, 20}) {
+      Array x(rows, k);
+      for (int64_t t = 0; t < rows; ++t) {
+        for (int64_t i = 0; i < k; ++i) x.at(t, i) = t % 2 == 0 ? 3.0f : -3.0f;
+      }
+      const auto run = [&](Backend& b) {
+        Array out(rows, 2);
+        b.linear(x.rows(), *b.make_matrix(stored.source()), nullptr, false, out.rows());
+        return out;
+      };
+      ASSERT_TRUE(same_bits(run(*one_), run(*plain_))) << k << " by " << rows;
+    }
+  }
+}
+
+TEST_F(TiledW16, GatesEqualThePlainLoops) {
+  gates_equal_plain(*plain_, {one_.get(), three_.get()});
+}
+
 TEST_F(TiledW16, NonFiniteInputsStayInTheirRow) {
   not_finite_stays_in_its_row(*one_, 40, {{3, NAN}});
+  not_finite_stays_in_its_row(*one_, 4, {{3, NAN}});
 }
 
 }  // namespace

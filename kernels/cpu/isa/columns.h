@@ -9,6 +9,11 @@ namespace {
 
 inline int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 
+// Where a product's panel lies in its matrix; see LinearArgs::glu.
+inline int64_t stored_panel(const LinearArgs& a, int64_t panel) {
+  return a.glu == nullptr ? panel : panel / 2 + panel % 2 * (a.n / 2 / kPanel);
+}
+
 // Where the sums of `columns` columns from `column` of a row start.
 inline V start_of(const LinearArgs& a, int64_t row, int64_t column, int64_t columns) {
   V start = V::spread(0.0f);

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-// Included after lanes_<isa>.h: matrix products, the expansion of single rows, the packing of x.
+// Included after lanes_<isa>.h: matrix products and the expansion of single rows.
 // Lanes are output columns and k ascends, so each output is the one fused sum that linear()
 // defines, whichever of the ways below computes it.
 #include "kernels/cpu/isa/columns.h"
 #include "kernels/cpu/isa/formats.h"
+#include "kernels/cpu/isa/gate.h"
 #include "kernels/cpu/isa/table.h"
 #include "kernels/cpu/isa/tile.h"
 
@@ -240,30 +241,29 @@ void expand_one(
 inline int64_t block_count(int64_t rows) { return (rows + kTileRows - 1) / kTileRows; }
 inline int64_t block_start(int64_t rows, int64_t block) { return rows * block / block_count(rows); }
 
-int64_t packed_floats(int64_t rows, int64_t k) { return block_count(rows) * kTileRows * k; }
-
-// Block b becomes [k][kTileRows] at packed + b·kTileRows·k, so that a tile reads x in one stream.
-void pack_rows(const float* x,
-               int64_t x_stride,
-               int64_t rows,
-               int64_t k,
-               int64_t block_begin,
-               int64_t block_end,
-               float* packed) {
-  for (int64_t b = block_begin; b < block_end; ++b) {
-    const int64_t row0 = block_start(rows, b);
-    const int64_t count = block_start(rows, b + 1) - row0;
-    interleave_rows(x + row0 * x_stride, x_stride, count, k, packed + b * kTileRows * k);
-  }
-}
-
-// Columns of `panels` panels from `panel`, at most kTileVectors.
+// Columns of `panels` panels from `panel`, at most two.
 struct Group {
   int64_t panel;
   int panels;
   const float* weights;  // vector v of row k at weights + v·vector_stride + k·kPanel
   int64_t vector_stride;
 };
+
+// Rows [k0, k0 + count) of a group, expanded into `scratch` unless they are already what a tile
+// wants.
+Group group_of(
+    const LinearArgs& a, int64_t panel, int panels, int64_t k0, int64_t count, float* scratch) {
+  const auto stored = [&](int64_t p) { return a.weights + stored_panel(a, p) * a.panel_bytes; };
+  if (a.dtype == DType::kF32) {
+    const auto at = [&](int64_t p) { return reinterpret_cast<const float*>(stored(p)); };
+    return {panel, panels, at(panel) + k0 * kPanel, panels > 1 ? at(panel + 1) - at(panel) : 0};
+  }
+  const Group g{panel, panels, scratch, count * kPanel};
+  for (int v = 0; v < panels; ++v) {
+    expand(a.dtype, stored(panel + v), k0, count, scratch + v * g.vector_stride);
+  }
+  return g;
+}
 
 void group_tiles(const LinearArgs& a,
                  int64_t block_begin,
@@ -274,11 +274,47 @@ void group_tiles(const LinearArgs& a,
   for (int64_t b = block_begin; b < block_end; ++b) {
     const int64_t row0 = block_start(a.rows, b);
     const int64_t rows = block_start(a.rows, b + 1) - row0;
-    const float* x = a.packed + b * kTileRows * a.k + k0 * kTileRows;
+    const float* const x = a.x + row0 * a.x_stride + k0;
     const Columns columns{row0, rows, g.panel, g.panels, k0 == 0};
     on_columns(a, columns, [&](float* c, int64_t c_row, bool from_zero) {
-      run_tile(rows, g.panels, {x, g.weights, g.vector_stride, kPanel, count, c, c_row, from_zero});
+      run_row_tile(rows,
+                   g.panels,
+                   {x, g.weights, g.vector_stride, kPanel, count, c, c_row, from_zero, a.x_stride});
     });
+  }
+}
+
+// Through a gate: `sums` holds gates and ups, side by side, for all rows of the pass if k takes
+// more than one run.
+void gated_tiles(const LinearArgs& a,
+                 int64_t block_begin,
+                 int64_t block_end,
+                 int64_t panel,
+                 int64_t chunk,
+                 float* scratch) {
+  constexpr int64_t kBoth = 2 * kPanel;
+  const GateRows gate = gate_rows(*a.glu);
+  float* const sums = scratch + kBoth * kTileChunk;
+  const int64_t first = block_start(a.rows, block_begin);
+  for (int64_t k0 = 0; k0 < a.k; k0 += chunk) {
+    const int64_t count = smaller(chunk, a.k - k0);
+    const Group g = group_of(a, panel, 2, k0, count, scratch);
+    for (int64_t b = block_begin; b < block_end; ++b) {
+      const int64_t row0 = block_start(a.rows, b);
+      const int64_t rows = block_start(a.rows, b + 1) - row0;
+      float* const c = chunk < a.k ? sums + (row0 - first) * kBoth : sums;
+      const float* const x = a.x + row0 * a.x_stride + k0;
+      for (int v = 0; v < 2; v += kTileVectors) {
+        const float* const w = g.weights + v * g.vector_stride;
+        float* const to = c + v * kPanel;
+        run_row_tile(rows,
+                     kTileVectors,
+                     {x, w, g.vector_stride, kPanel, count, to, kBoth, k0 == 0, a.x_stride});
+      }
+      if (k0 + count < a.k) continue;
+      float* const out = a.out + row0 * a.out_stride + panel / 2 * kPanel;
+      gate(*a.glu, c, kBoth, rows, out, a.out_stride);
+    }
   }
 }
 
@@ -289,21 +325,17 @@ void linear_tiles(const LinearArgs& args,
                   int64_t panel_end,
                   float* scratch) {
   const int64_t chunk = tile_chunk(args.k, args.rows);
+  if (args.glu != nullptr) {
+    for (int64_t panel = panel_begin; panel < panel_end; panel += 2) {
+      gated_tiles(args, block_begin, block_end, panel, chunk, scratch);
+    }
+    return;
+  }
   for (int64_t k0 = 0; k0 < args.k; k0 += chunk) {
     const int64_t count = smaller(chunk, args.k - k0);
     for (int64_t panel = panel_begin; panel < panel_end; panel += kTileVectors) {
-      Group g{panel, static_cast<int>(smaller(kTileVectors, panel_end - panel)), scratch, 0};
-      const std::byte* first = args.weights + panel * args.panel_bytes;
-      if (args.dtype == DType::kF32) {  // already what a tile wants
-        g.weights = reinterpret_cast<const float*>(first) + k0 * kPanel;
-        g.vector_stride = args.panel_bytes / static_cast<int64_t>(sizeof(float));
-      } else {
-        g.vector_stride = chunk * kPanel;
-        for (int v = 0; v < g.panels; ++v) {
-          expand(
-              args.dtype, first + v * args.panel_bytes, k0, count, scratch + v * g.vector_stride);
-        }
-      }
+      const int panels = static_cast<int>(smaller(kTileVectors, panel_end - panel));
+      const Group g = group_of(args, panel, panels, k0, count, scratch);
       group_tiles(args, block_begin, block_end, g, k0, count);
     }
   }
@@ -311,11 +343,9 @@ void linear_tiles(const LinearArgs& args,
 
 inline void fill_linear(CpuKernels& table) {
   table.tile_rows = kTileRows;
-  table.packed_floats = packed_floats;
-  table.pack_rows = pack_rows;
   table.linear_direct = linear_direct;
   table.linear_tiles = linear_tiles;
-  table.tile_scratch_floats = kTileVectors * kTileChunk * kPanel;
+  table.tile_scratch_floats = 2 * kTileChunk * kPanel;
   table.expand_one = expand_one;
 }
 

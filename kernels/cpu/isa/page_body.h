@@ -313,11 +313,12 @@ void attention_rows(const AttentionArgs& args,
   b.query = scratch;
   b.scores = b.query + args.k_size * kTileRows;
   b.sums = b.scores + b.pages * kTileRows * kPage;
+  const float* queries[kTileRows] = {};
   for (int64_t r = 0; r < b.rows; ++r) {
-    const float* q = args.q.data + (segment.row0 + (begin + r) / group) * args.q.row_stride +
-                     b.head[r] * args.q.head_stride;
-    for (int64_t e = 0; e < args.k_size; ++e) b.query[e * kTileRows + r] = q[e];
+    const int64_t row = segment.row0 + (begin + r) / group;
+    queries[r] = args.q.data + row * args.q.row_stride + b.head[r] * args.q.head_stride;
   }
+  interleave_rows(queries, b.rows, args.k_size, b.query);
   score_pages(b);
   weigh_pages(b);
   const int64_t sums_row = rounded_up(args.v_size);

@@ -35,15 +35,19 @@ struct LinearArgs {
   DType dtype = DType::kF32;
   int64_t n = 0;  // columns of the result: rows of the matrix
   int64_t k = 0;
-  const float* x = nullptr;  // for direct products
+  const float* x = nullptr;
   int64_t x_stride = 0;
-  const float* packed = nullptr;  // for tiles: see pack_rows
+  const float* packed = nullptr;  // x in the form of its own that a fast mode takes
   int64_t rows = 0;
   const float* bias = nullptr;
   bool accumulate = false;
   float* out = nullptr;  // column c of row r is out[r·out_stride + c - first_column]
   int64_t out_stride = 0;
   int64_t first_column = 0;
+  // Not null: the matrix holds the gates of a feed-forward layer and then as many ups. A product
+  // takes a panel of each in turn, and its results are what the gates leave of the ups: `out` has
+  // n/2 columns, whole panels. No bias, and nothing to add to.
+  const GluSpec* glu = nullptr;
 };
 
 struct NormArgs {
@@ -77,17 +81,9 @@ struct AttentionArgs {
 struct CpuKernels {
   int tile_rows = 0;
 
-  // Floats that pack_rows writes for `rows` rows, and the row blocks that it makes of them.
-  int64_t (*packed_floats)(int64_t rows, int64_t k) = nullptr;
-  void (*pack_rows)(const float* x,
-                    int64_t x_stride,
-                    int64_t rows,
-                    int64_t k,
-                    int64_t block_begin,
-                    int64_t block_end,
-                    float* packed) = nullptr;
   void (*linear_direct)(const LinearArgs& args, int64_t panel_begin, int64_t panel_end) = nullptr;
-  // scratch: tile_scratch_floats floats of the calling thread's own.
+  // Row blocks as even as can be, none above tile_rows. scratch: tile_scratch_floats floats of the
+  // calling thread's own, and through a gate 2·kPanel more for each row.
   void (*linear_tiles)(const LinearArgs& args,
                        int64_t block_begin,
                        int64_t block_end,

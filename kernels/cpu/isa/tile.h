@@ -18,6 +18,7 @@ struct TileArgs {
   float* c = nullptr;  // vector v of row r at c + r·c_row + 16·v
   int64_t c_row = 0;
   bool from_zero = false;
+  int64_t a_row = 0;  // of rows that lie apart
 };
 
 constexpr int kAhead = 16;  // steps of k that the left side is fetched ahead
@@ -36,9 +37,8 @@ struct PageRows {
   static constexpr int kStep = 1;
 };
 
-template <typename Left, int R, int N>
-void tile(const TileArgs& t) {
-  V sum[R][N];
+template <int R, int N>
+KEJU_INLINE void start_sums(const TileArgs& t, V (&sum)[R][N]) {
 #pragma GCC unroll 12
   for (int r = 0; r < R; ++r) {
 #pragma GCC unroll 4
@@ -46,14 +46,28 @@ void tile(const TileArgs& t) {
       sum[r][v] = t.from_zero ? V::spread(0.0f) : load(t.c + r * t.c_row + 16 * v);
     }
   }
-  if (t.from_zero) {
+  if (!t.from_zero) return;
     // The results' cache lines are not here yet: have them fetched while the sums are made.
 #pragma GCC unroll 12
-    for (int r = 0; r < R; ++r) {
+  for (int r = 0; r < R; ++r) {
 #pragma GCC unroll 4
-      for (int v = 0; v < N; ++v) prefetch_for_write(t.c + r * t.c_row + 16 * v);
-    }
+    for (int v = 0; v < N; ++v) prefetch_for_write(t.c + r * t.c_row + 16 * v);
   }
+}
+
+template <int R, int N>
+KEJU_INLINE void store_sums(const TileArgs& t, const V (&sum)[R][N]) {
+#pragma GCC unroll 12
+  for (int r = 0; r < R; ++r) {
+#pragma GCC unroll 4
+    for (int v = 0; v < N; ++v) store(t.c + r * t.c_row + 16 * v, sum[r][v]);
+  }
+}
+
+template <typename Left, int R, int N>
+void tile(const TileArgs& t) {
+  V sum[R][N];
+  start_sums<R, N>(t, sum);
   const float* a = t.a;
   const float* b = t.b;
   const int64_t b_vector = t.b_vector;
@@ -72,11 +86,59 @@ void tile(const TileArgs& t) {
     a += Left::kStep;
     b += b_row;
   }
-#pragma GCC unroll 12
-  for (int r = 0; r < R; ++r) {
+  store_sums<R, N>(t, sum);
+}
+
+// The left side as rows lie in memory, a_row apart: kSteps of k, from pointers to rows 0, 4 and 8,
+// since an address reaches but three rows on. Steps follow each other in b by sixteen floats.
+template <int kSteps, int R, int N>
+KEJU_INLINE void row_steps(const float* a0,
+                           const float* a4,
+                           const float* a8,
+                           int64_t a_row,
+                           const float* b,
+                           int64_t b_vector,
+                           V (&sum)[R][N]) {
 #pragma GCC unroll 4
-    for (int v = 0; v < N; ++v) store(t.c + r * t.c_row + 16 * v, sum[r][v]);
+  for (int k = 0; k < kSteps; ++k) {
+    V w[N];
+#pragma GCC unroll 4
+    for (int v = 0; v < N; ++v) w[v] = load(b + v * b_vector + 16 * k);
+#pragma GCC unroll 12
+    for (int r = 0; r < R; ++r) {
+      const float* const from = r < 4 ? a0 : r < 8 ? a4 : a8;
+      const V x = broadcast(from + r % 4 * a_row + k);
+#pragma GCC unroll 4
+      for (int v = 0; v < N; ++v) sum[r][v] = mul_add(x, w[v], sum[r][v]);
+    }
   }
+}
+
+template <int R, int N>
+void row_tile(const TileArgs& t) {
+  static_assert(R <= 12);
+  V sum[R][N];
+  start_sums<R, N>(t, sum);
+  const int64_t a_row = t.a_row;
+  const int64_t b_vector = t.b_vector;
+  const float* a0 = t.a;
+  const float* a4 = R > 4 ? a0 + 4 * a_row : a0;
+  const float* a8 = R > 8 ? a0 + 8 * a_row : a0;
+  const float* b = t.b;
+  constexpr int kSteps = 4;
+  int64_t k = t.count;
+  for (; k >= kSteps; k -= kSteps) {
+    row_steps<kSteps, R, N>(a0, a4, a8, a_row, b, b_vector, sum);
+    a0 += kSteps;
+    a4 += kSteps;
+    a8 += kSteps;
+    b += kSteps * 16;
+  }
+  for (; k > 0; --k) {
+    row_steps<1, R, N>(a0++, a4++, a8++, a_row, b, b_vector, sum);
+    b += 16;
+  }
+  store_sums<R, N>(t, sum);
 }
 
 using TileFunction = void (*)(const TileArgs& t);
@@ -124,15 +186,35 @@ TileFunction tile_of_rows(int64_t rows) {
   return tile<Left, 6, N>;
 }
 
-// One tile of up to kTileVectors vectors on interleaved rows.
-inline void run_tile(int64_t rows, int vectors, const TileArgs& t) {
-  if constexpr (kTileVectors > 1) {
-    if (vectors == kTileVectors) return tile_of_rows<Interleaved, kTileVectors>(rows)(t);
+template <int N>
+TileFunction row_tile_of(int64_t rows) {
+  static constexpr TileFunction kLow[] = {row_tile<1, N>,
+                                          row_tile<2, N>,
+                                          row_tile<3, N>,
+                                          row_tile<4, N>,
+                                          row_tile<5, N>,
+                                          row_tile<6, N>};
+  if constexpr (kTileRows > 6) {
+    static constexpr TileFunction kHigh[] = {row_tile<7, N>,
+                                             row_tile<8, N>,
+                                             row_tile<9, N>,
+                                             row_tile<10, N>,
+                                             row_tile<11, N>,
+                                             row_tile<12, N>};
+    if (rows > 6) return kHigh[rows - 7];
   }
-  tile_of_rows<Interleaved, 1>(rows)(t);
+  return kLow[rows - 1];
 }
 
-// The same over any number of vectors, for either left side.
+// One tile of up to kTileVectors vectors on rows that lie apart.
+inline void run_row_tile(int64_t rows, int vectors, const TileArgs& t) {
+  if constexpr (kTileVectors > 1) {
+    if (vectors == kTileVectors) return row_tile_of<kTileVectors>(rows)(t);
+  }
+  row_tile_of<1>(rows)(t);
+}
+
+// Any number of vectors, for either left side of attention.
 template <typename Left>
 void run_tiles(int64_t rows, int64_t vectors, TileArgs t) {
   int64_t left = vectors;
@@ -171,17 +253,20 @@ void run_tiles(int64_t rows, int64_t vectors, TileArgs t) {
 }
 
 // `count` rows of k floats to [k][kTileRows]; places of missing rows stay as they are.
-inline void interleave_rows(const float* x, int64_t stride, int64_t count, int64_t k, float* out) {
+inline void interleave_rows(const float* const (&rows)[kTileRows],
+                            int64_t count,
+                            int64_t k,
+                            float* out) {
   int64_t r = 0;
   for (; r + 4 <= count; r += 4) {
-    const float* a = x + r * stride;
+    const float* const* from = rows + r;
     float* to = out + r;
     int64_t i = 0;
     for (; i + 4 <= k; i += 4) {
-      __m128 c0 = _mm_loadu_ps(a + i);
-      __m128 c1 = _mm_loadu_ps(a + stride + i);
-      __m128 c2 = _mm_loadu_ps(a + 2 * stride + i);
-      __m128 c3 = _mm_loadu_ps(a + 3 * stride + i);
+      __m128 c0 = _mm_loadu_ps(from[0] + i);
+      __m128 c1 = _mm_loadu_ps(from[1] + i);
+      __m128 c2 = _mm_loadu_ps(from[2] + i);
+      __m128 c3 = _mm_loadu_ps(from[3] + i);
       _MM_TRANSPOSE4_PS(c0, c1, c2, c3);
       _mm_storeu_ps(to + i * kTileRows, c0);
       _mm_storeu_ps(to + (i + 1) * kTileRows, c1);
@@ -189,11 +274,11 @@ inline void interleave_rows(const float* x, int64_t stride, int64_t count, int64
       _mm_storeu_ps(to + (i + 3) * kTileRows, c3);
     }
     for (; i < k; ++i) {
-      for (int64_t j = 0; j < 4; ++j) to[i * kTileRows + j] = a[j * stride + i];
+      for (int64_t j = 0; j < 4; ++j) to[i * kTileRows + j] = from[j][i];
     }
   }
   for (; r < count; ++r) {
-    for (int64_t i = 0; i < k; ++i) out[i * kTileRows + r] = x[r * stride + i];
+    for (int64_t i = 0; i < k; ++i) out[i * kTileRows + r] = rows[r][i];
   }
 }
 

@@ -4,7 +4,8 @@
 // The lanes come first: what follows is written in terms of them.
 #include "kernels/cpu/isa/columns.h"
 #include "kernels/cpu/isa/formats.h"
-#include "kernels/cpu/isa/w16_table.h"
+#include "kernels/cpu/isa/gate.h"
+#include "kernels/cpu/isa/w16_parts.h"
 
 namespace keju {
 namespace {
@@ -20,14 +21,6 @@ constexpr int64_t kGroupBytes = kWide * kPanelBytes;
 constexpr int64_t kSumBytes = kWide * kStepBytes;  // what one block's product leaves
 constexpr int64_t kWidth = kWide * kPanel;
 
-// Codes in the low halves of dwords: adding this rounds to a whole number.
-KEJU_INLINE __m512i code_of(V v, V inverse) {
-  return _mm512_castps_si512(mul_add(v, inverse, V::spread(kRoundMagic)).v);
-}
-// The low halves of a below those of b.
-KEJU_INLINE __m512i low_halves(__m512i a, __m512i b) {
-  return _mm512_mask_blend_epi16(0xAAAAAAAAu, a, _mm512_slli_epi32(b, 16));
-}
 // 256·h + l with l signed: h takes the carry.
 KEJU_INLINE __m512i carried(__m512i codes) {
   return _mm512_add_epi16(codes, _mm512_set1_epi16(128));
@@ -66,34 +59,6 @@ KEJU_INLINE void expand_octet(const std::byte* unit, const Scale& scale, V inver
              code_of(weight<F, 7>(o, scale), inverse));
 }
 
-// The processor's own prefetchers stop at page borders.
-template <int kBytes>
-KEJU_INLINE void fetch_ahead(const std::byte* p) {
-#pragma GCC unroll 8
-  for (int at = 0; at < kBytes; at += 64) {
-    _mm_prefetch(reinterpret_cast<const char*>(p + 3072 + at), _MM_HINT_T0);
-  }
-}
-
-// A unit: 32 k of a panel, half a step.
-template <typename F>
-struct Unit {
-  const std::byte* codes;
-  Scale first;  // of its first sixteen k
-  Scale second;
-};
-template <typename F>
-KEJU_INLINE Unit<F> unit_of(const std::byte* panel, int64_t index) {
-  constexpr int kUnits = F::kBlock / 32;
-  const std::byte* block = panel + index / kUnits * kBlockBytes<F>;
-  const int u = static_cast<int>(index % kUnits);
-  Unit<F> unit;
-  unit.codes = block + F::kHeader + u * F::kUnitBytes;
-  unit.first = unit.second = scale_of<F>(block, u * (32 / F::kSub));
-  if constexpr (F::kSub == 16) unit.second = scale_of<F>(block, 2 * u + 1);
-  return unit;
-}
-
 template <typename F>
 void expand_unit(
     const LinearArgs&, const std::byte* panel, int64_t index, V inverse, std::byte* to) {
@@ -128,17 +93,6 @@ ExpandUnit expansion_of(DType dtype) {
       [&](auto format) { found = expand_unit<decltype(format)>; });
   return found;
 }
-
-// Magnitudes as integers, which order as the numbers do and put what is not finite on top.
-struct Largest {
-  __m512i bits = _mm512_setzero_si512();
-  void take(V v) {
-    const __m512i magnitude =
-        _mm512_and_si512(_mm512_castps_si512(v.v), _mm512_set1_epi32(0x7FFFFFFF));
-    bits = _mm512_max_epi32(bits, magnitude);
-  }
-  __mmask16 finite() const { return _mm512_cmplt_epi32_mask(bits, _mm512_set1_epi32(0x7F800000)); }
-};
 
 template <typename F, int kOctet>
 KEJU_INLINE void take_octet(const std::byte* unit, const Scale& scale, Largest& largest) {
@@ -189,43 +143,17 @@ void measure(const LinearArgs& a, int64_t panel, float* out) {
   }
 }
 
-// Scales of sixteen columns of one group. Codes under a scale that is not a number do not matter.
-struct ColumnScales {
-  V scale;
-  V inverse;
-};
-KEJU_INLINE ColumnScales column_scales(const LinearArgs& a, int64_t panel, int64_t group) {
-  const std::byte* const extra =
-      a.weights + (panel + 1) * a.panel_bytes - w16_panel_extra(a.k) + group * 64;
-  const V largest = load(reinterpret_cast<const float*>(extra));
-  const V limit = V::spread(kW16Largest);
-  const V zero = V::spread(0.0f);
-  const Mask tiny = less(largest, V::spread(kW16Tiny));
-  const Mask finite = less(largest, V::spread(__builtin_inff()));
-  const V quotient = largest / V::spread(kW16WeightLargest);
-  const V scale = select(finite, quotient, V::spread(__builtin_nanf("")));
-  return {select(tiny, zero, scale), select(tiny, zero, limit / largest)};
-}
-
 // -- activations -------------------------------------------------------------------------------
 
 // One group of one row: its codes, high parts of step s at out + s·kStepBytes, and its scale.
 void quantise_group(const float* x, int64_t begin, int64_t end, std::byte* out, float* scale) {
-  Largest all;
-  for (int64_t k = begin; k < end; k += 16) all.take(load_first(x + k, smaller(16, end - k)));
-  const bool finite = all.finite() == 0xFFFF;
-  const float largest = _mm512_reduce_max_ps(_mm512_castsi512_ps(all.bits));
-  const bool codes = finite && !(largest < kW16Tiny);
-  *scale = codes ? largest / kW16Largest : finite ? 0.0f : __builtin_nanf("");
-  const V inverse = V::spread(codes ? kW16Largest / largest : 0.0f);
+  const RowScale own = row_scale(x, begin, end);
+  *scale = own.scale;
+  const V inverse = V::spread(own.inverse);
   const __m128i swap = _mm_setr_epi8(0, 2, 1, 3, 4, 6, 5, 7, 8, 10, 9, 11, 12, 14, 13, 15);
   for (int64_t k = begin; k < end; k += 64, out += kStepBytes) {
     for (int64_t part = 0; part < 4; ++part) {
-      const int64_t from = k + 16 * part;
-      const int64_t count = from < end ? smaller(16, end - from) : 0;
-      // Zeros where nothing is, and where nothing counts.
-      V v = load_first(x + (count > 0 ? from : begin), count);
-      if (!codes) v = V::spread(0.0f);
+      const V v = coded_values(x, k + 16 * part, end, own);
       const __m512i code = code_of(v, inverse);
       const __m128i low = _mm512_cvtepi32_epi8(code);
       const __m128i high = _mm512_cvtepi32_epi8(_mm512_srli_epi32(carried(code), 8));
@@ -305,7 +233,8 @@ Group group_of(const LinearArgs& a, int64_t panel, int panels, int64_t index, st
   g.index = index;
   g.first = w16_first(a.k, index);
   g.steps = w16_first(a.k, index + 1) - g.first;
-  for (int v = 0; v < panels; ++v) g.columns[v] = column_scales(a, panel + v, index);
+  for (int v = 0; v < panels; ++v)
+    g.columns[v] = column_scales(a, stored_panel(a, panel + v), index);
   g.weights = weights;
   return g;
 }
@@ -318,7 +247,8 @@ KEJU_INLINE void expand_some(const LinearArgs& a, ExpandUnit expand, int64_t cou
         g.weights + g.done_panels * kPanelBytes + u / 2 * kStepBytes + u % 2 * 512;
     const int64_t index = 2 * g.first + u;
     if (32 * index < a.k) {
-      const std::byte* const panel = a.weights + (g.panel + g.done_panels) * a.panel_bytes;
+      const int64_t stored = stored_panel(a, g.panel + g.done_panels);
+      const std::byte* const panel = a.weights + stored * a.panel_bytes;
       expand(a, panel, index, g.columns[g.done_panels].inverse, to);
     } else {
       for (int64_t at = 0; at < 512; at += 64) {
@@ -332,34 +262,44 @@ KEJU_INLINE void expand_some(const LinearArgs& a, ExpandUnit expand, int64_t cou
   }
 }
 
-// Where the results of a group start and where they go, for row 0 of the pass: between groups, to
-// memory of our own, side by side.
+// Where the results of a group start and where they go, for row 0 of the pass: between groups, and
+// on the way through a gate, to memory of our own, side by side.
 struct Way {
   const float* from = nullptr;  // null: zeros
   int64_t from_stride = 0;
   float* to = nullptr;
   int64_t to_stride = 0;
   Mask there[kWide];  // columns
+  GateRows gate = nullptr;
+  float* gated = nullptr;
 };
 
 Way way_of(const LinearArgs& a, const Group& g, int64_t row0, float* partial) {
   Way way;
   const int64_t column = g.panel * kPanel;
-  float* const out = a.out + row0 * a.out_stride + column - a.first_column;
   const bool last = g.index + 1 == w16_groups(a.k);
-  way.to = last ? out : partial;
-  way.to_stride = last ? a.out_stride : kWidth;
+  for (int v = 0; v < kWide; ++v) way.there[v] = lanes_between(0, a.n - column - v * kPanel);
   if (g.index > 0) {
     way.from = partial;
     way.from_stride = kWidth;
-  } else if (a.accumulate) {
+  }
+  way.to = partial;
+  way.to_stride = kWidth;
+  if (a.glu != nullptr) {
+    if (last) way.gate = gate_rows(*a.glu);
+    way.gated = a.out + row0 * a.out_stride + g.panel / 2 * kPanel;
+    return way;
+  }
+  float* const out = a.out + row0 * a.out_stride + column - a.first_column;
+  if (last) {
+    way.to = out;
+    way.to_stride = a.out_stride;
+  }
+  if (g.index == 0 && a.accumulate) {
     way.from = out;
     way.from_stride = a.out_stride;
-  } else if (a.bias != nullptr) {
+  } else if (g.index == 0 && a.bias != nullptr) {
     way.from = a.bias + column;
-  }
-  for (int v = 0; v < kWide; ++v) {
-    way.there[v] = lanes_between(0, a.n - column - v * kPanel);
   }
   return way;
 }
@@ -466,6 +406,14 @@ void run_group(const LinearArgs& a,
   const int64_t rows_each = (kW16Rows + g.steps - 1) / g.steps;
   const int64_t units_each =
       (next.units() + block_end - block_begin - 1) / (block_end - block_begin);
+  const auto finish = [&](const Pending& p, int64_t begin, int64_t end) {
+    if (begin >= end) return;
+    finish_rows<kPanels>(way, column_scales, p, begin, end);
+    if (way.gate == nullptr) return;
+    const int64_t row = p.row + begin;
+    float* const gated = way.gated + row * a.out_stride;
+    way.gate(*a.glu, way.to + row * kWidth, kWidth, end - begin, gated, a.out_stride);
+  };
   // The sums of a block are read while the block after the next is multiplied: what tiles store
   // can only be loaded when it has reached the cache, and nothing should wait for that.
   Pending pending[2];
@@ -483,11 +431,10 @@ void run_group(const LinearArgs& a,
     expand_some(a, expand, units_each, next);
     multiply<kPanels>(
         codes + block * g.steps * kStepBytes, g.weights, g.steps, sums, [&](int64_t s) {
-          const int64_t end = smaller(before.rows, (s + 1) * rows_each);
-          finish_rows<kPanels>(way, column_scales, before, s * rows_each, end);
+          finish(before, s * rows_each, smaller(before.rows, (s + 1) * rows_each));
         });
   }
-  for (const Pending& rest : pending) finish_rows<kPanels>(way, column_scales, rest, 0, rest.rows);
+  for (const Pending& rest : pending) finish(rest, 0, rest.rows);
 }
 
 int64_t scratch_bytes(int64_t blocks) {

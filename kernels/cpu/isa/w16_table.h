@@ -41,6 +41,14 @@ constexpr int64_t w16_bytes(int64_t rows, int64_t k) {
          w16_groups(k) * w16_blocks(rows) * kW16Rows * static_cast<int64_t>(sizeof(float));
 }
 
+// Up to so many rows are multiplied straight from the stored weights, without tiles; the bits are
+// the same. A row is then [k in whole steps] high parts as words, as many low ones, a float scale
+// for each group, and for each group what its sums hold too much, as dwords.
+inline constexpr int64_t kW16FewRows = 4;
+constexpr int64_t w16_few_bytes(int64_t k) {
+  return w16_steps(k) * kW16Step * 4 + (w16_groups(k) * 8 + 63) / 64 * 64;
+}
+
 // What a panel has after its weights: the largest magnitude of each group of each column.
 constexpr int64_t w16_panel_extra(int64_t k) {
   return w16_groups(k) * kPanel * static_cast<int64_t>(sizeof(float));
@@ -69,6 +77,15 @@ struct W16Kernels {
   int64_t (*scratch_bytes)(int64_t blocks) = nullptr;
 };
 
+struct W16FewKernels {
+  // w16_few_bytes(k) for each row.
+  void (*quantise)(const float* x, int64_t x_stride, int64_t rows, int64_t k, std::byte* out) =
+      nullptr;
+  // args.packed: what quantise wrote.
+  void (*multiply)(const LinearArgs& args, int64_t panel_begin, int64_t panel_end) = nullptr;
+};
+
 const W16Kernels& avx512_amx_w16_kernels();
+const W16FewKernels& avx512_vnni_w16_few_kernels();
 
 }  // namespace keju
