@@ -77,6 +77,10 @@ void quantise(const float* x,
               std::byte* out) {
   constexpr int64_t kRowBytes = kW13GroupUnits * kW13RowUnit;
   alignas(64) std::byte codes[kW13Rows * kRowBytes];
+  const float* pairs[kTileRows];
+  static_assert(kTileRows == kW13Rows);
+  for (int64_t r = 0; r < kW13Rows; ++r)
+    pairs[r] = reinterpret_cast<const float*>(codes + r * kRowBytes);
   const int64_t blocks = w13_blocks(rows);
   std::byte* const scales = out + w13_code_bytes(rows, k);
   for (int64_t block = block_begin; block < block_end; ++block) {
@@ -94,11 +98,7 @@ void quantise(const float* x,
                        scale + 4 * r);
       }
       std::byte* const to = out + (first * blocks + units * block) * kW13BlockUnit;
-      interleave_rows(reinterpret_cast<const float*>(codes),
-                      kRowBytes / 4,
-                      count,
-                      units * kW13Pairs,
-                      reinterpret_cast<float*>(to));
+      interleave_rows(pairs, count, units * kW13Pairs, reinterpret_cast<float*>(to));
     }
   }
 }
