@@ -113,7 +113,8 @@ Extraction last_number(const FoldedText& text) {
 
 Extraction number_after_answer(const FoldedText& text) {
   const std::string lower = lowered(text.text());
-  const size_t begin = behind_last(lower, {"答案", "答:", "answer is", "answer:", "answer：", "####"});
+  const size_t begin =
+      behind_last(lower, {"答案", "答:", "answer is", "answer:", "answer：", "####"});
   if (begin == std::string::npos) return {};
   for (const FoundNumber& number : find_numbers(text.text())) {
     if (number.begin >= begin) return found(text, number.begin, number.end, number.value);
