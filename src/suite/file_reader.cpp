@@ -375,7 +375,7 @@ class FileReader {
     row.doc = std::move(doc);
     check_id(row);
     if (again_) return;
-    read_choices(card_, row);
+    read_choices(card_, split_, row);
     read_gold(card_, row);
     take_(std::move(row));
   }

@@ -141,7 +141,7 @@ std::string shortened(const std::string& text) {
   return text.substr(0, complete_utf8_prefix(std::string_view(text).substr(0, kShown))) + "…";
 }
 
-void read_choices(const DataCard& card, DataRow& row) {
+void read_choices(const DataCard& card, const std::string& split, DataRow& row) {
   if (!card.choice_texts.empty()) {
     row.options = card.choice_texts;
   } else if (card.choices_are_list()) {
@@ -150,6 +150,10 @@ void read_choices(const DataCard& card, DataRow& row) {
     row.options = text_list(*list, row.at, card.choices[0]);
     std::erase_if(row.options,
                   [&](const std::string& option) { return contains(card.choice_drop, option); });
+    if (row.options.size() == 1 && card.split(split)->literal_columns) {
+      row.options.clear();
+      return;
+    }
     if (row.options.size() < 2) {
       throw fail(Code::kInput,
                  "{}: {}: found {} options, need two or more",

@@ -12,8 +12,9 @@ namespace keju {
 std::string shortened(const std::string& text);
 
 // Reads a row's options, then its gold options, as the card says. Errors: Error(kInput) with the
-// row's place, for a missing or empty option, and for an answer that is none of them.
-void read_choices(const DataCard& card, DataRow& row);
+// row's place, for a missing or empty option, and for an answer that is none of them. A worked
+// example of a table of literals may spell all its options in one text: it has none to choose from.
+void read_choices(const DataCard& card, const std::string& split, DataRow& row);
 void read_gold(const DataCard& card, DataRow& row);
 
 }  // namespace keju

@@ -204,7 +204,7 @@ TEST_F(Errors, MisspeltValuesOfASuite) {
   EXPECT_EQ(
       suite_with("{{ question }}", "{{ qestion }}"),
       "tiny.yaml:8: template: unknown variable \"qestion\" with data set \"tiny\"; did you mean "
-      "\"question\"? Known: subject, options, letters, id, question, A, B, C, D, answer");
+      "\"question\"? Known: subject, nth, options, letters, id, question, A, B, C, D, answer");
   EXPECT_EQ(suite_with("version: 1", "version: one").substr(0, 11), "tiny.yaml:2");
   EXPECT_EQ(suite_with("official", "oficial"),
             "tiny.yaml:10: protocols: found none called \"official\", need one: it is the default");
