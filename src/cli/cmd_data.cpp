@@ -89,6 +89,23 @@ bool verify_one(const DataCommand& command, const std::string& name, bool all) {
   return !differs;
 }
 
+// Whether a data set lies in `data`: its folder is there, and where that is another data set's, one
+// of its files.
+bool lies_in(const DataCard& card, const std::string& data) {
+  if (card.embedded || data.empty()) return false;
+  const std::filesystem::path folder = std::filesystem::path(data) / card.folder;
+  if (!std::filesystem::is_directory(folder)) return false;
+  if (card.folder == card.name) return true;
+  for (const CardSplit& split : card.splits) {
+    for (const CardSubject& subject : card.subjects) {
+      const std::string path = card.file(split.id, subject.id);
+      if (path.find('*') != std::string::npos || std::filesystem::exists(folder / path))
+        return true;
+    }
+  }
+  return false;
+}
+
 // One data set, or each that lies in the folder.
 int verify_data(const DataCommand& command) {
   if (!command.name.empty()) {
@@ -97,11 +114,7 @@ int verify_data(const DataCommand& command) {
   bool whole = true;
   int found = 0;
   for (const std::string& name : dataset_names()) {
-    const DataCard card = load_card(name);
-    const bool there =
-        !card.embedded && !command.data.empty() &&
-        std::filesystem::is_directory(std::filesystem::path(command.data) / card.folder);
-    if (!there) continue;
+    if (!lies_in(load_card(name), command.data)) continue;
     ++found;
     whole = verify_one(command, name, false) && whole;
   }

@@ -54,8 +54,14 @@ TEST(Program, AllPublishedDataImportsAndVerifiesWhole) {
     EXPECT_EQ(imported.code, 0) << name;
     EXPECT_TRUE(imported.text.ends_with(name + ": whole, as its card says\n")) << name;
   }
-  const Output all = run("data verify" + to);
+  Output all = run("data verify" + to);
   EXPECT_EQ(all.code, 0) << all.text;
+  EXPECT_EQ(all.text.find("cmath-distractor"), std::string::npos) << "it has none of its files yet";
+  const std::string cmath = (shared_dir() / "data/cmath").string();
+  EXPECT_EQ(run("data import cmath-distractor " + cmath + to).code, 0);
+  all = run("data verify" + to);
+  EXPECT_EQ(all.code, 0) << all.text;
+  EXPECT_NE(all.text.find("cmath-distractor: whole"), std::string::npos) << all.text;
   for (const std::string& name : names) {
     EXPECT_NE(all.text.find(name + ": whole, as its card says\n"), std::string::npos) << name;
   }
