@@ -322,7 +322,7 @@ class Backend {
 
   // out[t, h] = softmax over the visible positions j of (q·k_j·scale, soft-capped, biased) times
   // v_j. Scores sum over E ascending; the maximum is taken first; exp sums in 16 lanes by j mod 16;
-  // values add in ascending j. out [T, H·v_size].
+  // values add in ascending j. out [T, H·v_size]; rows in no segment stay as they are.
   virtual void attention(Heads q,
                          const KvPages& kv,
                          const AttentionSpec& spec,

@@ -185,8 +185,38 @@ void Model::project_mla(
   if (!step.copies.empty()) backend_.copy_pages(kv, kv_layer(index), step.copies);
 }
 
-void Model::attention_block(
-    const Layer& layer, int64_t index, const Step& step, Rows x, KvPages& kv, Rows out) {
+// Whether only the rows that the step wants go on behind this layer's keys and values: nothing
+// reads the others of the last layer.
+bool Model::keeps_some(int64_t index, const Step& step) const {
+  return index + 1 == descriptor_.layers && step.needed.size() < step.ids.size();
+}
+
+// The needed rows of a step as segments: runs of rows that follow each other in a text.
+std::span<const Segment> Model::kept_segments(const Step& step) {
+  std::vector<Segment>& kept = buffers_->kept;
+  kept.clear();
+  auto next = step.needed.begin();
+  for (const Segment& s : step.segments) {
+    const int32_t end = s.row0 + s.rows;
+    for (; next != step.needed.end() && *next < end; ++next) {
+      if (!kept.empty() && kept.back().row0 >= s.row0 &&
+          kept.back().row0 + kept.back().rows == *next) {
+        ++kept.back().rows;
+        continue;
+      }
+      Segment run = s;
+      run.row0 = *next;
+      run.rows = 1;
+      run.pos0 = s.pos0 + *next - s.row0;
+      kept.push_back(run);
+    }
+  }
+  return kept;
+}
+
+// The rows that attention adds to the residual: of all of x, or of the needed ones if keeps_some.
+Rows Model::attention_block(
+    const Layer& layer, int64_t index, const Step& step, Rows x, KvPages& kv) {
   const Descriptor& d = descriptor_;
   Heads q;
   if (layer.mla != nullptr) {
@@ -202,11 +232,25 @@ void Model::attention_block(
   spec.window = d.layer[index].window;
   spec.alibi = alibi_.get();
   spec.sinks = layer.sinks.get();
-  const Rows mixed = buffers_->mixed.rows(x.count, d.heads * d.v_size);
+  Rows mixed = buffers_->mixed.rows(x.count, d.heads * d.v_size);
   Rows own = mixed;
   own.count -= step.padding;
-  ops::attention(backend_, q, kv, spec, step.segments, own);
-  ops::linear(backend_, mixed, layer.o, out);
+  if (keeps_some(index, step)) {
+    const auto kept = static_cast<int64_t>(step.needed.size());
+    if (kept > 0) {
+      ops::attention(backend_, q, kv, spec, kept_segments(step), own);
+      // The queries have been used: the rows behind them take their place.
+      const Rows picked = buffers_->qkv.rows(kept, mixed.width);
+      ops::gather(backend_, mixed, step.needed, picked);
+      mixed = picked;
+    }
+    mixed.count = kept;
+  } else {
+    ops::attention(backend_, q, kv, spec, step.segments, own);
+  }
+  const Rows out = buffers_->delta.rows(mixed.count, d.width);
+  if (out.count > 0) ops::linear(backend_, mixed, layer.o, out);
+  return out;
 }
 
 void Model::dense_mlp(
@@ -254,41 +298,48 @@ void Model::mlp_block(const Layer& layer, Rows x, Rows out) {
   }
 }
 
-void Model::layer_block(int64_t index, const Step& step, KvPages& kv) {
+// h through a layer; only the needed rows of it if keeps_some.
+Rows Model::layer_block(int64_t index, const Step& step, KvPages& kv, Rows h) {
   const Descriptor& d = descriptor_;
   const Layer& layer = layers_[kv_layer(index)];
-  const auto count = static_cast<int64_t>(step.ids.size());
   const auto scale = static_cast<float>(d.residual_scale);
-  const Rows h = buffers_->hidden.rows(count, d.width);
-  const Rows x = buffers_->normed.rows(count, d.width);
-  const Rows y = buffers_->delta.rows(count, d.width);
   const auto normed = [&](const Norm& norm) {
     if (!norm.present) return h;
-    if (d.residual_from_norm) {
-      ops::norm(backend_, h, norm.spec, h);
-      return h;
-    }
+    const Rows x = d.residual_from_norm ? h : buffers_->normed.rows(h.count, d.width);
     ops::norm(backend_, h, norm.spec, x);
     return x;
   };
+  Rows input = normed(layer.attention_norm);
+  const Rows y = attention_block(layer, index, step, input, kv);
+  if (keeps_some(index, step)) {
+    const Rows kept = buffers_->needed.rows(y.count, d.width);
+    if (kept.count == 0) return kept;
+    ops::gather(backend_, h, step.needed, kept);
+    if (d.parallel && d.parallel_shared_norm && input.data != h.data) {
+      const Rows picked = buffers_->qkv.rows(kept.count, d.width);
+      ops::gather(backend_, input, step.needed, picked);
+      input = picked;
+    } else {
+      input = kept;
+    }
+    h = kept;
+  }
   const auto add = [&](const Norm& post) {
     if (post.present) ops::norm(backend_, y, post.spec, y);
     ops::add(backend_, h, y, scale);
   };
   if (d.parallel) {
-    const Rows input = normed(layer.attention_norm);
-    attention_block(layer, index, step, input, kv, y);
     // h may change only after both branches have read it.
-    const Rows branch = buffers_->branch.rows(count, d.width);
+    const Rows branch = buffers_->branch.rows(h.count, d.width);
     mlp_block(layer, d.parallel_shared_norm ? input : normed(layer.mlp_norm), branch);
     ops::add(backend_, h, y, scale);
     ops::add(backend_, h, branch, scale);
-    return;
+    return h;
   }
-  attention_block(layer, index, step, normed(layer.attention_norm), kv, y);
   add(layer.attention_post_norm);
   mlp_block(layer, normed(layer.mlp_norm), y);
   add(layer.mlp_post_norm);
+  return h;
 }
 
 // What the first layer of this model reads of the host: positions, or rows of the layers before.
@@ -327,13 +378,16 @@ Rows Model::forward(const Step& step, KvPages& kv, std::span<const float> arrivi
 Rows Model::run(const Step& step, KvPages& kv, Rows h) {
   const Descriptor& d = descriptor_;
   begin(step, h);
-  for (int64_t l = range_.first; l < range_.last; ++l) layer_block(l, step, kv);
+  for (int64_t l = range_.first; l < range_.last; ++l) h = layer_block(l, step, kv, h);
   if (!has_last()) return h;
 
-  const Rows out = buffers_->needed.rows(static_cast<int64_t>(step.needed.size()), d.width);
+  const Rows out = buffers_->needed.rows(h.count, d.width);
   if (out.count == 0) return out;
-  ops::gather(backend_, h, step.needed, out);
-  if (final_norm_.present) ops::norm(backend_, out, final_norm_.spec, out);
+  if (final_norm_.present) {
+    ops::norm(backend_, h, final_norm_.spec, out);
+  } else if (out.data != h.data) {
+    ops::gather(backend_, h, step.needed, out);
+  }
   return out;
 }
 

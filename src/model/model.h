@@ -124,8 +124,9 @@ class Model {
   Norm make_norm(NormSource source);
   Layer make_layer(LayerSources source, int64_t index);
 
-  void attention_block(
-      const Layer& layer, int64_t index, const Step& step, Rows x, KvPages& kv, Rows out);
+  Rows attention_block(const Layer& layer, int64_t index, const Step& step, Rows x, KvPages& kv);
+  bool keeps_some(int64_t index, const Step& step) const;
+  std::span<const Segment> kept_segments(const Step& step);
   QkvSpec qkv_spec(const Layer& layer, int64_t index, int64_t regime, int64_t positions);
   void project_qkv(
       const Layer& layer, int64_t index, const Step& step, Rows x, KvPages& kv, Heads& q);
@@ -134,7 +135,7 @@ class Model {
   void mlp_block(const Layer& layer, Rows x, Rows out);
   void dense_mlp(const ops::Linear& gate_up, const ops::Linear& down, bool gated, Rows x, Rows out);
   void moe_block(const Layer& layer, Rows x, Rows out);
-  void layer_block(int64_t index, const Step& step, KvPages& kv);
+  Rows layer_block(int64_t index, const Step& step, KvPages& kv, Rows h);
   const RopeVectors& rope_vectors(int rope, int64_t regime, int64_t positions);
   HeadSpec head_spec() const;
   // Of a model with the last layer.

@@ -67,6 +67,7 @@ struct Model::Buffers {
   // On the host.
   std::vector<int32_t> positions, expert_ids;
   std::vector<float> expert_weights;
+  std::vector<Segment> kept;
   Step made_up;
   std::vector<SampleRule> rules;
   std::vector<int32_t> drawn;

@@ -35,13 +35,15 @@ void need_disjoint(std::string_view op, const Rows& a, const Rows& b) {
   }
 }
 
+// Segments in ascending order within `rows`; `every`: that leave no row out.
 void need_segments(std::string_view op,
                    std::span<const Segment> segments,
                    int64_t rows,
-                   int64_t pages) {
+                   int64_t pages,
+                   bool every) {
   int64_t at = 0;
   for (const Segment& s : segments) {
-    need(op, "segment's first row", s.row0, at);
+    if (every || s.row0 < at) need(op, "segment's first row", s.row0, at);
     if (s.rows <= 0 || s.pos0 < 0)
       throw fail(Code::kShape,
                  "{}: segment: found {} rows at {}, need at least 1 at 0 or later",
@@ -58,9 +60,9 @@ void need_segments(std::string_view op,
                    pages - 1);
       }
     }
-    at += s.rows;
+    at = s.row0 + s.rows;
   }
-  need(op, "rows of all segments", at, rows);
+  if (every || at > rows) need(op, "rows of all segments", at, rows);
 }
 
 }  // namespace
@@ -144,7 +146,7 @@ void qkv_post(Backend& backend,
               KvPages& kv) {
   int64_t rows = 0;
   for (const Segment& s : segments) rows += s.rows;
-  need_segments("qkv_post", segments, rows, kv.pages);
+  need_segments("qkv_post", segments, rows, kv.pages, /*every=*/true);
   const int64_t shared = k_shared.data != nullptr ? k_shared.size : 0;
   need("qkv_post", "head size of q", q.size, k.size + shared);
   need("qkv_post", "heads of v", v.heads, k.heads);
@@ -171,7 +173,7 @@ void attention(Backend& backend,
                std::span<const Segment> segments,
                Rows out) {
   need_rows("attention", "out", out);
-  need_segments("attention", segments, out.count, kv.pages);
+  need_segments("attention", segments, out.count, kv.pages, /*every=*/false);
   need("attention", "width of out", out.width, q.heads * kv.shape.v_size);
   need("attention", "head size of q", q.size, kv.shape.k_size);
   if (kv.shape.kv_heads <= 0 || q.heads % kv.shape.kv_heads != 0) {

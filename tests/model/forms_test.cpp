@@ -30,6 +30,36 @@ TEST_P(CommittedModel, AgreesWithItsReference) {
   }
 }
 
+// Rows that nobody wants leave the last layer early; what is left has the bits it had among all.
+TEST_P(CommittedModel, NeededRowsHaveTheBitsOfAll) {
+  const Json expected = read_json(kModels / GetParam() / "expected.json");
+  std::vector<int32_t> ids;
+  for (const Json& test : expected["cases"]) {
+    auto text = test["ids"].get<std::vector<int32_t>>();
+    if (text.size() > ids.size()) ids = std::move(text);
+  }
+  const auto count = static_cast<int32_t>(ids.size());
+  ASSERT_GE(count, 5);
+  for (const std::string& isa : exact_levels()) {
+    RunModel model((kModels / GetParam()).string(), isa);
+    const std::vector<float> all = model.logits(ids);
+    const auto vocab = static_cast<size_t>(model.descriptor().vocab);
+    for (const std::vector<int32_t>& rows :
+         {std::vector<int32_t>{count - 1}, {0}, {1, 2, 4}, {0, 2, 3, count - 1}}) {
+      for (const int32_t step_rows : {count, 4}) {
+        const std::vector<float> some = model.logits(ids, rows, step_rows);
+        for (size_t r = 0; r < rows.size(); ++r) {
+          const auto first = all.begin() + rows[r] * static_cast<int64_t>(vocab);
+          EXPECT_TRUE(std::equal(first,
+                                 first + static_cast<int64_t>(vocab),
+                                 some.begin() + static_cast<int64_t>(r * vocab)))
+              << isa << ", row " << rows[r] << " of " << rows.size() << ", steps of " << step_rows;
+        }
+      }
+    }
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Families,
                          CommittedModel,
                          testing::ValuesIn(names_in(kModels, "")),

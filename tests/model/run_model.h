@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <filesystem>
 #include <memory>
@@ -34,19 +35,36 @@ class RunModel {
 
   // The logits after every token, [T, V].
   std::vector<float> logits(const std::vector<int32_t>& ids) {
+    std::vector<int32_t> rows(ids.size());
+    std::iota(rows.begin(), rows.end(), 0);
+    return logits(ids, rows, static_cast<int32_t>(ids.size()));
+  }
+
+  // The logits after the tokens at `rows`, ascending, the text being run in steps of so many.
+  std::vector<float> logits(const std::vector<int32_t>& ids,
+                            const std::vector<int32_t>& rows,
+                            int32_t step_rows) {
     const auto count = static_cast<int32_t>(ids.size());
     std::vector<int32_t> pages(static_cast<size_t>(count / kPagePositions + 1));
     std::iota(pages.begin(), pages.end(), 0);
     const auto kv = model_->make_kv_pages(static_cast<int64_t>(pages.size()));
-    Step step;
-    step.ids = ids;
-    step.segments = {{.row0 = 0, .rows = count, .pos0 = 0, .pages = pages.data()}};
-    step.needed.resize(ids.size());
-    std::iota(step.needed.begin(), step.needed.end(), 0);
-    step.regime = descriptor().rope_regime(count);
-    const Rows hidden = model_->forward(step, *kv);
-    std::vector<float> all(ids.size() * static_cast<size_t>(descriptor().vocab));
-    model_->logits(hidden, all.data());
+    const auto vocab = static_cast<size_t>(descriptor().vocab);
+    std::vector<float> all(rows.size() * vocab);
+    size_t done = 0;
+    for (int32_t begin = 0; begin < count; begin += step_rows) {
+      const int32_t end = std::min(count, begin + step_rows);
+      Step step;
+      step.ids.assign(ids.begin() + begin, ids.begin() + end);
+      step.segments = {{.row0 = 0, .rows = end - begin, .pos0 = begin, .pages = pages.data()}};
+      for (const int32_t row : rows) {
+        if (row >= begin && row < end) step.needed.push_back(row - begin);
+      }
+      step.regime = descriptor().rope_regime(count);
+      const Rows hidden = model_->forward(step, *kv);
+      if (hidden.count > 0) model_->logits(hidden, all.data() + done * vocab);
+      done += static_cast<size_t>(hidden.count);
+    }
+    EXPECT_EQ(done, rows.size());
     return all;
   }
 
