@@ -75,10 +75,10 @@ void LanesBackend::attention(Heads q,
     const int64_t seen = segment.pos0 + segment.rows;
     longest = std::max(longest, spec.window > 0 ? std::min(seen, spec.window + 64) : seen);
   }
-  // A register tile high, but low enough that every thread has something to do.
+  // As high as may be, but low enough that every thread has something to do.
   const int64_t threads = pool().size();
   const int64_t fair = (query_rows + threads - 1) / threads;
-  const int64_t height = std::clamp<int64_t>(fair, 1, kernels_.tile_rows);
+  const int64_t height = std::clamp<int64_t>(fair, 1, kernels_.query_rows);
   parts_.clear();
   for (size_t s = 0; s < segments.size(); ++s) {
     const int64_t rows = segments[s].rows * group;

@@ -158,13 +158,20 @@ void LanesBackend::multiply(Rows x, LinearArgs args) {
   const int64_t chunk_bytes = tile_chunk(args.k, x.count) * static_cast<int64_t>(sizeof(float));
   const int64_t per_pass = rows_per_pass(chunk_bytes);
   const int64_t passes = (x.count + per_pass - 1) / per_pass;
-  const int64_t gated_rows = args.glu != nullptr ? x.count / passes + 2 * kernels_.tile_rows : 0;
-  const int64_t floats = kernels_.tile_scratch_floats + 2 * kPanel * gated_rows;
-  in_pieces(panels, passes, 16, 4, [&](int64_t pass, int64_t begin, int64_t end, int worker) {
-    float* const scratch = worker_scratch(worker).floats(floats);
-    const int64_t from = blocks * pass / passes;
-    kernels_.linear_tiles(args, from, blocks * (pass + 1) / passes, begin, end, scratch);
-  });
+  const bool gated = args.glu != nullptr;
+  const int64_t gated_rows = gated ? x.count / passes + 2 * kernels_.tile_rows : 0;
+  const int64_t floats = kernels_.tile_scratch_floats + kernels_.gated_panels * kPanel * gated_rows;
+  const int64_t unit = gated ? kernels_.gated_panels : std::max(2, kernels_.tile_panels);
+  in_pieces(panels,
+            unit,
+            passes,
+            16,
+            8 / unit,
+            [&](int64_t pass, int64_t begin, int64_t end, int worker) {
+              float* const scratch = worker_scratch(worker).floats(floats);
+              const int64_t from = blocks * pass / passes;
+              kernels_.linear_tiles(args, from, blocks * (pass + 1) / passes, begin, end, scratch);
+            });
 }
 
 void LanesBackend::linear(Rows x, const Matrix& w, const Vector* bias, bool accumulate, Rows out) {

@@ -108,16 +108,21 @@ class LanesBackend : public CpuBase {
 
   // use(pass, first panel, end panel, worker) for every pass over the rows and piece of the panels.
   // Wide pieces read the rows less often, but every thread wants `per_thread` of them: a piece has
-  // up to `most` pairs of panels.
+  // up to `most` times `unit` panels, and the last one what is left over besides.
   template <typename Use>
-  void in_pieces(int64_t panels, int64_t passes, int64_t per_thread, int64_t most, const Use& use) {
-    const int64_t pairs = (panels + 1) / 2;
-    const int64_t wanted = pairs * passes / (per_thread * pool().size());
-    const int64_t piece = 2 * std::clamp<int64_t>(wanted, 1, most);
-    const int64_t pieces = (panels + piece - 1) / piece;
+  void in_pieces(int64_t panels,
+                 int64_t unit,
+                 int64_t passes,
+                 int64_t per_thread,
+                 int64_t most,
+                 const Use& use) {
+    const int64_t units = (panels + unit - 1) / unit;
+    const int64_t wanted = units * passes / (per_thread * pool().size());
+    const int64_t piece = unit * std::clamp<int64_t>(wanted, 1, most);
+    const int64_t pieces = std::max<int64_t>(1, (panels + piece / 2) / piece);
     in_parallel(passes * pieces, 1, [&](int64_t i, int64_t, int worker) {
-      const int64_t panel = i % pieces * piece;
-      use(i / pieces, panel, std::min(panels, panel + piece), worker);
+      const int64_t at = i % pieces;
+      use(i / pieces, at * piece, at + 1 < pieces ? (at + 1) * piece : panels, worker);
     });
   }
   // use(first panel, end panel) over whole groups of four panels, in a few pieces per thread.

@@ -56,7 +56,7 @@ void W13Backend::linear(Rows x, const Matrix& w, const Vector* bias, bool accumu
   const int64_t blocks = w13_blocks(x.count);
   const int64_t passes = (blocks + per_pass - 1) / per_pass;
   in_pieces(
-      panels, passes, 16, kMostPairs, [&](int64_t pass, int64_t begin, int64_t end, int worker) {
+      panels, 2, passes, 16, kMostPairs, [&](int64_t pass, int64_t begin, int64_t end, int worker) {
         std::byte* const scratch = worker_scratch(worker).bytes(w13_.scratch_bytes);
         const int64_t from = blocks * pass / passes;
         w13_.tiles(args, from, blocks * (pass + 1) / passes, begin, end, scratch);

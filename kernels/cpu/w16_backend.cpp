@@ -44,7 +44,7 @@ void W16Backend::multiply(Rows x, LinearArgs args) {
   const int64_t blocks = w16_blocks(x.count);
   const int64_t passes = (blocks + per_pass - 1) / per_pass;
   const int64_t panels = (args.n + kPanel - 1) / kPanel;
-  in_pieces(panels, passes, 16, 8, [&](int64_t pass, int64_t begin, int64_t end, int worker) {
+  in_pieces(panels, 2, passes, 16, 8, [&](int64_t pass, int64_t begin, int64_t end, int worker) {
     const int64_t from = blocks * pass / passes;
     const int64_t to = blocks * (pass + 1) / passes;
     std::byte* const scratch = worker_scratch(worker).bytes(w16_.scratch_bytes(to - from));

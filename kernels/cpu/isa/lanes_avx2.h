@@ -14,6 +14,7 @@ namespace {
 
 constexpr int kTileRows = 6;  // 12 of 16 registers accumulate
 constexpr int kTileVectors = 1;
+constexpr int kQueryRows = 6;
 constexpr int kDirectPanels = 1;
 
 struct V {
@@ -53,6 +54,25 @@ inline V broadcast(const float* p) {
   const __m256 x = _mm256_broadcast_ss(p);
   return {x, x};
 }
+
+template <int kOffset>
+inline V load_at(const float* p) {
+  return load(p + kOffset);
+}
+template <int kOffset, int kScale>
+inline V load_at(const float* p, int64_t index) {
+  return load(p + kScale * index + kOffset);
+}
+template <int kOffset>
+inline V spread_at(const float* p) {
+  return broadcast(p + kOffset);
+}
+template <int kOffset, int kScale>
+inline V spread_at(const float* p, int64_t index) {
+  return broadcast(p + kScale * index + kOffset);
+}
+inline void add_product(V& sum, V x, V w) { sum = mul_add(x, w, sum); }
+inline void order_memory() {}
 
 // All bits of lane i of eight where from <= i < to.
 inline __m256i eight_between(int64_t from, int64_t to) {

@@ -241,7 +241,10 @@ void expand_one(
 inline int64_t block_count(int64_t rows) { return (rows + kTileRows - 1) / kTileRows; }
 inline int64_t block_start(int64_t rows, int64_t block) { return rows * block / block_count(rows); }
 
-// Columns of `panels` panels from `panel`, at most two.
+// Panels that go through a gate together: whole tiles, and whole pairs of a gate and its up.
+constexpr int kGatedPanels = kTileVectors % 2 == 0 ? kTileVectors : 2 * kTileVectors;
+
+// Columns of `panels` panels from `panel`.
 struct Group {
   int64_t panel;
   int panels;
@@ -256,7 +259,10 @@ Group group_of(
   const auto stored = [&](int64_t p) { return a.weights + stored_panel(a, p) * a.panel_bytes; };
   if (a.dtype == DType::kF32) {
     const auto at = [&](int64_t p) { return reinterpret_cast<const float*>(stored(p)); };
-    return {panel, panels, at(panel) + k0 * kPanel, panels > 1 ? at(panel + 1) - at(panel) : 0};
+    // The stored panels of a gate and its up lie apart, and those of the next pair elsewhere.
+    if (a.glu == nullptr || panels <= 2) {
+      return {panel, panels, at(panel) + k0 * kPanel, panels > 1 ? at(panel + 1) - at(panel) : 0};
+    }
   }
   const Group g{panel, panels, scratch, count * kPanel};
   for (int v = 0; v < panels; ++v) {
@@ -279,7 +285,7 @@ void group_tiles(const LinearArgs& a,
     on_columns(a, columns, [&](float* c, int64_t c_row, bool from_zero) {
       run_row_tile(rows,
                    g.panels,
-                   {x, g.weights, g.vector_stride, kPanel, count, c, c_row, from_zero, a.x_stride});
+                   {x, g.weights, g.vector_stride, 0, count, c, c_row, from_zero, a.x_stride});
     });
   }
 }
@@ -289,31 +295,31 @@ void group_tiles(const LinearArgs& a,
 void gated_tiles(const LinearArgs& a,
                  int64_t block_begin,
                  int64_t block_end,
-                 int64_t panel,
+                 const Group& all,
                  int64_t chunk,
                  float* scratch) {
-  constexpr int64_t kBoth = 2 * kPanel;
   const GateRows gate = gate_rows(*a.glu);
-  float* const sums = scratch + kBoth * kTileChunk;
+  const int64_t width = all.panels * kPanel;
+  float* const sums = scratch + kGatedPanels * kTileChunk * kPanel;
   const int64_t first = block_start(a.rows, block_begin);
   for (int64_t k0 = 0; k0 < a.k; k0 += chunk) {
     const int64_t count = smaller(chunk, a.k - k0);
-    const Group g = group_of(a, panel, 2, k0, count, scratch);
+    const Group g = group_of(a, all.panel, all.panels, k0, count, scratch);
     for (int64_t b = block_begin; b < block_end; ++b) {
       const int64_t row0 = block_start(a.rows, b);
       const int64_t rows = block_start(a.rows, b + 1) - row0;
-      float* const c = chunk < a.k ? sums + (row0 - first) * kBoth : sums;
+      float* const c = chunk < a.k ? sums + (row0 - first) * width : sums;
       const float* const x = a.x + row0 * a.x_stride + k0;
-      for (int v = 0; v < 2; v += kTileVectors) {
+      for (int v = 0; v < g.panels; v += kTileVectors) {
         const float* const w = g.weights + v * g.vector_stride;
-        float* const to = c + v * kPanel;
         run_row_tile(rows,
-                     kTileVectors,
-                     {x, w, g.vector_stride, kPanel, count, to, kBoth, k0 == 0, a.x_stride});
+                     static_cast<int>(smaller(kTileVectors, g.panels - v)),
+                     {x, w, g.vector_stride, 0, count, c + v * kPanel, width, k0 == 0, a.x_stride});
       }
       if (k0 + count < a.k) continue;
-      float* const out = a.out + row0 * a.out_stride + panel / 2 * kPanel;
-      gate(*a.glu, c, kBoth, rows, out, a.out_stride);
+      float* const out = a.out + row0 * a.out_stride + all.panel / 2 * kPanel;
+      for (int v = 0; v < g.panels; v += 2)
+        gate(*a.glu, c + v * kPanel, width, rows, out + v / 2 * kPanel, a.out_stride);
     }
   }
 }
@@ -326,15 +332,19 @@ void linear_tiles(const LinearArgs& args,
                   float* scratch) {
   const int64_t chunk = tile_chunk(args.k, args.rows);
   if (args.glu != nullptr) {
-    for (int64_t panel = panel_begin; panel < panel_end; panel += 2) {
-      gated_tiles(args, block_begin, block_end, panel, chunk, scratch);
+    for (int64_t panel = panel_begin; panel < panel_end; panel += kGatedPanels) {
+      const int panels = static_cast<int>(smaller(kGatedPanels, panel_end - panel));
+      gated_tiles(args, block_begin, block_end, {panel, panels, nullptr, 0}, chunk, scratch);
     }
     return;
   }
   for (int64_t k0 = 0; k0 < args.k; k0 += chunk) {
     const int64_t count = smaller(chunk, args.k - k0);
-    for (int64_t panel = panel_begin; panel < panel_end; panel += kTileVectors) {
-      const int panels = static_cast<int>(smaller(kTileVectors, panel_end - panel));
+    for (int64_t panel = panel_begin, next; panel < panel_end; panel = next) {
+      // One panel left over is slower than two twos.
+      const int64_t left = panel_end - panel;
+      next = panel + (left == kTileVectors + 1 ? (left + 1) / 2 : smaller(kTileVectors, left));
+      const int panels = static_cast<int>(next - panel);
       const Group g = group_of(args, panel, panels, k0, count, scratch);
       group_tiles(args, block_begin, block_end, g, k0, count);
     }
@@ -343,9 +353,11 @@ void linear_tiles(const LinearArgs& args,
 
 inline void fill_linear(CpuKernels& table) {
   table.tile_rows = kTileRows;
+  table.tile_panels = kTileVectors;
+  table.gated_panels = kGatedPanels;
   table.linear_direct = linear_direct;
   table.linear_tiles = linear_tiles;
-  table.tile_scratch_floats = 2 * kTileChunk * kPanel;
+  table.tile_scratch_floats = kGatedPanels * kTileChunk * kPanel;
   table.expand_one = expand_one;
 }
 

@@ -9,7 +9,7 @@ namespace keju {
 namespace {
 
 constexpr int64_t kPage = kPagePositions;
-static_assert(kPage == 64 && PageRows::kRow == 64);
+static_assert(kPage == 64);  // PageRows
 
 inline int64_t most(int64_t a, int64_t b) { return a > b ? a : b; }
 
@@ -144,25 +144,25 @@ void qkv_rows(const QkvArgs& args, int64_t begin, int64_t end, float* scratch) {
 
 // -- attention ---------------------------------------------------------------------------------
 
-// Up to kTileRows query rows of one kv head: one register tile high.
+// Up to kQueryRows query rows of one kv head.
 struct Block {
   const AttentionArgs& args;
   const Segment& segment;
   int64_t kv_head;
   int64_t rows;
   int64_t first_page;
-  int64_t pages;             // from first_page
-  int64_t first[kTileRows];  // visible positions [first, last] of each row
-  int64_t last[kTileRows];
-  int64_t head[kTileRows];
-  float max[kTileRows];
-  float inverse[kTileRows];
-  float* query;   // [k_size][kTileRows]
-  float* scores;  // [pages][kTileRows][64]; then probabilities
+  int64_t pages;              // from first_page
+  int64_t first[kQueryRows];  // visible positions [first, last] of each row
+  int64_t last[kQueryRows];
+  int64_t head[kQueryRows];
+  float max[kQueryRows];
+  float inverse[kQueryRows];
+  float* query;   // [k_size][kQueryRows]
+  float* scores;  // [pages][kQueryRows][64]; then probabilities
   float* sums;    // [rows][v_size rounded up to 16]
 
   float* scores_at(int64_t page, int64_t row) const {
-    return scores + (page * kTileRows + row) * kPage;
+    return scores + (page * kQueryRows + row) * kPage;
   }
   const float* page_at(int64_t page) const { return args.pages[segment.pages[first_page + page]]; }
 };
@@ -196,15 +196,16 @@ inline V finish_scores(const Block& b, int64_t row, int64_t page, V top) {
 }
 
 inline void score_pages(Block& b) {
-  V top[kTileRows];
+  V top[kQueryRows];
   for (int64_t r = 0; r < b.rows; ++r) top[r] = V::spread(-HUGE_VALF);
   const int64_t head_offset = b.args.keys + b.kv_head * b.args.k_size * kPage;
   for (int64_t page = 0; page < b.pages; ++page) {
     run_tiles<Interleaved>(b.rows,
                            kPage / 16,
+                           1,
                            {b.query,
                             b.page_at(page) + head_offset,
-                            16,
+                            0,
                             kPage,
                             b.args.k_size,
                             b.scores_at(page, 0),
@@ -249,9 +250,10 @@ inline void add_values(
   const int64_t sums_row = rounded_up(v_size);
   run_tiles<PageRows>(rows,
                       sums_row / 16,
+                      kPage,
                       {b.scores_at(page, row) + from,
                        b.page_at(page) + b.args.values + (b.kv_head * kPage + from) * v_size,
-                       16,
+                       0,
                        v_size,
                        to - from,
                        b.sums + row * sums_row,
@@ -264,8 +266,8 @@ inline void add_values(
 inline void value_pages(const Block& b) {
   for (int64_t page = 0; page < b.pages; ++page) {
     const int64_t begin = (b.first_page + page) * kPage;
-    int64_t from[kTileRows];
-    int64_t to[kTileRows];
+    int64_t from[kQueryRows];
+    int64_t to[kQueryRows];
     int64_t all_from = 0;
     int64_t all_to = kPage;
     for (int64_t r = 0; r < b.rows; ++r) {
@@ -286,10 +288,10 @@ inline void value_pages(const Block& b) {
 
 int64_t attention_scratch_floats(const AttentionArgs& args, int64_t positions) {
   const int64_t pages = (positions + kPage - 1) / kPage + 1;
-  return kTileRows * (args.k_size + pages * kPage + rounded_up(args.v_size));
+  return kQueryRows * (args.k_size + pages * kPage + rounded_up(args.v_size));
 }
 
-// begin, end: at most kTileRows of the segment's query rows for this kv head.
+// begin, end: at most kQueryRows of the segment's query rows for this kv head.
 void attention_rows(const AttentionArgs& args,
                     const Segment& segment,
                     int64_t kv_head,
@@ -311,9 +313,9 @@ void attention_rows(const AttentionArgs& args,
   b.first_page = lowest / kPage;
   b.pages = highest / kPage - b.first_page + 1;
   b.query = scratch;
-  b.scores = b.query + args.k_size * kTileRows;
-  b.sums = b.scores + b.pages * kTileRows * kPage;
-  const float* queries[kTileRows] = {};
+  b.scores = b.query + args.k_size * kQueryRows;
+  b.sums = b.scores + b.pages * kQueryRows * kPage;
+  const float* queries[kQueryRows] = {};
   for (int64_t r = 0; r < b.rows; ++r) {
     const int64_t row = segment.row0 + (begin + r) / group;
     queries[r] = args.q.data + row * args.q.row_stride + b.head[r] * args.q.head_stride;
@@ -332,6 +334,7 @@ void attention_rows(const AttentionArgs& args,
 }
 
 inline void fill_pages(CpuKernels& table) {
+  table.query_rows = kQueryRows;
   table.qkv_rows = qkv_rows;
   table.attention_rows = attention_rows;
   table.attention_scratch_floats = attention_scratch_floats;

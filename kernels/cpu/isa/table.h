@@ -80,10 +80,13 @@ struct AttentionArgs {
 
 struct CpuKernels {
   int tile_rows = 0;
+  int tile_panels = 0;   // that a product's tiles take together
+  int gated_panels = 0;  // the same through a gate; even
+  int query_rows = 0;    // that attention takes together
 
   void (*linear_direct)(const LinearArgs& args, int64_t panel_begin, int64_t panel_end) = nullptr;
   // Row blocks as even as can be, none above tile_rows. scratch: tile_scratch_floats floats of the
-  // calling thread's own, and through a gate 2·kPanel more for each row.
+  // calling thread's own, and through a gate gated_panels·kPanel more for each row.
   void (*linear_tiles)(const LinearArgs& args,
                        int64_t block_begin,
                        int64_t block_end,

@@ -3,6 +3,9 @@
 
 // Included after lanes_<isa>.h: the register tile that every matrix product above a few rows is
 // made of, in linear layers and in attention.
+#include <array>
+#include <utility>
+
 #include "kernels/cpu/isa/table.h"
 
 namespace keju {
@@ -11,31 +14,17 @@ namespace {
 // c[r][v] (+)= Σ_k a[r][k] · b[k][v], k ascending, one fused operation each.
 struct TileArgs {
   const float* a = nullptr;
-  const float* b = nullptr;  // vector v of row k at b + v·b_vector + k·b_row
-  int64_t b_vector = 0;
-  int64_t b_row = 0;
-  int64_t count = 0;   // of k
-  float* c = nullptr;  // vector v of row r at c + r·c_row + 16·v
+  const float* b = nullptr;
+  int64_t b_vector = 0;  // FarVectors: vector v of row k at b + v·b_vector + 16·k
+  int64_t b_row = 0;     // NearVectors: at b + 16·v + k·b_row
+  int64_t count = 0;     // of k
+  float* c = nullptr;    // vector v of row r at c + r·c_row + 16·v
   int64_t c_row = 0;
   bool from_zero = false;
-  int64_t a_row = 0;  // of rows that lie apart
+  int64_t a_row = 0;  // FarRows: of k floats each
 };
 
-constexpr int kAhead = 16;  // steps of k that the left side is fetched ahead
-KEJU_INLINE void prefetch(const float* p) {
-  _mm_prefetch(reinterpret_cast<const char*>(p), _MM_HINT_T0);
-}
 KEJU_INLINE void prefetch_for_write(float* p) { __builtin_prefetch(p, 1, 3); }
-
-// How the left side lies in memory: [k][kTileRows], or [row][64] as probabilities do.
-struct Interleaved {
-  static constexpr int kRow = 1;
-  static constexpr int kStep = kTileRows;
-};
-struct PageRows {
-  static constexpr int kRow = 64;
-  static constexpr int kStep = 1;
-};
 
 template <int R, int N>
 KEJU_INLINE void start_sums(const TileArgs& t, V (&sum)[R][N]) {
@@ -64,196 +53,193 @@ KEJU_INLINE void store_sums(const TileArgs& t, const V (&sum)[R][N]) {
   }
 }
 
-template <typename Left, int R, int N>
+// Where a tile has got to on its left side. Left::at<r, k> is the value of row r, k steps on.
+//
+// Rows that lie apart by a distance known only at run time: addresses reach three of them.
+struct FarRows {
+  const float* first;
+  const float* fifth;
+  int64_t row;
+  int64_t three_rows;
+  explicit FarRows(const TileArgs& t)
+      : first(t.a), fifth(t.a + 4 * t.a_row), row(t.a_row), three_rows(3 * t.a_row) {}
+  template <int r, int k>
+  KEJU_INLINE V at() const {
+    static_assert(r < 8);
+    const float* const p = r < 4 ? first : fifth;
+    if constexpr (r % 4 == 0) return spread_at<k>(p);
+    if constexpr (r % 4 == 1) return spread_at<k, 1>(p, row);
+    if constexpr (r % 4 == 2) return spread_at<k, 2>(p, row);
+    if constexpr (r % 4 == 3) return spread_at<k, 1>(p, three_rows);
+  }
+  KEJU_INLINE void go(int steps) {
+    first += steps;
+    fifth += steps;
+  }
+};
+
+// [k][kRows], or [row][64] as probabilities do.
+template <int kRow, int kStep>
+struct NearRows {
+  const float* first;
+  explicit NearRows(const TileArgs& t) : first(t.a) {}
+  template <int r, int k>
+  KEJU_INLINE V at() const {
+    return spread_at<r * kRow + k * kStep>(first);
+  }
+  KEJU_INLINE void go(int steps) { first += steps * kStep; }
+};
+using Interleaved = NearRows<1, kQueryRows>;
+using PageRows = NearRows<64, 1>;
+
+// And on its right side: vectors `vector` floats apart.
+struct FarVectors {
+  const float* first;
+  const float* fourth;
+  int64_t vector;
+  static constexpr int kStep = 16;
+  explicit FarVectors(const TileArgs& t)
+      : first(t.b), fourth(t.b + 3 * t.b_vector), vector(t.b_vector) {}
+  template <int v, int k>
+  KEJU_INLINE V at() const {
+    static_assert(v < 4);
+    if constexpr (v == 0) return load_at<k * kStep>(first);
+    if constexpr (v == 1) return load_at<k * kStep, 1>(first, vector);
+    if constexpr (v == 2) return load_at<k * kStep, 2>(first, vector);
+    if constexpr (v == 3) return load_at<k * kStep>(fourth);
+  }
+  KEJU_INLINE void go(int steps) {
+    first += steps * kStep;
+    fourth += steps * kStep;
+  }
+};
+
+// Rows of vectors side by side, `row` floats apart.
+struct NearVectors {
+  const float* first;
+  int64_t row;
+  explicit NearVectors(const TileArgs& t) : first(t.b), row(t.b_row) {}
+  template <int v, int k>
+  KEJU_INLINE V at() const {
+    if constexpr (k == 0) return load_at<16 * v>(first);
+    if constexpr (k > 0) return load_at<16 * v, k>(first, row);
+  }
+  KEJU_INLINE void go(int steps) { first += steps * row; }
+};
+
+template <int k, int r, typename Left, int R, int N>
+KEJU_INLINE void add_rows(const Left& left, const V (&w)[N], V (&sum)[R][N]) {
+  if constexpr (r < R) {
+    const V x = left.template at<r, k>();
+#pragma GCC unroll 4
+    for (int v = 0; v < N; ++v) add_product(sum[r][v], x, w[v]);
+    add_rows<k, r + 1>(left, w, sum);
+  }
+}
+
+template <int k, int kSteps, typename Left, typename Right, int R, int N>
+KEJU_INLINE void add_steps(const Left& left, const Right& right, V (&sum)[R][N]) {
+  if constexpr (k < kSteps) {
+    V w[N];
+    w[0] = right.template at<0, k>();
+    if constexpr (N > 1) w[1] = right.template at<1, k>();
+    if constexpr (N > 2) w[2] = right.template at<2, k>();
+    if constexpr (N > 3) w[3] = right.template at<3, k>();
+    add_rows<k, 0>(left, w, sum);
+    add_steps<k + 1, kSteps>(left, right, sum);
+  }
+}
+
+template <typename Left, typename Right, int kSteps, int R, int N>
 void tile(const TileArgs& t) {
+  static_assert(R * N <= kTileRows * kTileVectors);
   V sum[R][N];
   start_sums<R, N>(t, sum);
-  const float* a = t.a;
-  const float* b = t.b;
-  const int64_t b_vector = t.b_vector;
-  const int64_t b_row = t.b_row;
-  for (int64_t k = 0; k < t.count; ++k) {
-    V w[N];
-    prefetch(a + kAhead * Left::kStep);
-#pragma GCC unroll 4
-    for (int v = 0; v < N; ++v) w[v] = load(b + v * b_vector);
-#pragma GCC unroll 12
-    for (int r = 0; r < R; ++r) {
-      const V x = broadcast(a + r * Left::kRow);
-#pragma GCC unroll 4
-      for (int v = 0; v < N; ++v) sum[r][v] = mul_add(x, w[v], sum[r][v]);
-    }
-    a += Left::kStep;
-    b += b_row;
-  }
-  store_sums<R, N>(t, sum);
-}
-
-// The left side as rows lie in memory, a_row apart: kSteps of k, from pointers to rows 0, 4 and 8,
-// since an address reaches but three rows on. Steps follow each other in b by sixteen floats.
-template <int kSteps, int R, int N>
-KEJU_INLINE void row_steps(const float* a0,
-                           const float* a4,
-                           const float* a8,
-                           int64_t a_row,
-                           const float* b,
-                           int64_t b_vector,
-                           V (&sum)[R][N]) {
-#pragma GCC unroll 4
-  for (int k = 0; k < kSteps; ++k) {
-    V w[N];
-#pragma GCC unroll 4
-    for (int v = 0; v < N; ++v) w[v] = load(b + v * b_vector + 16 * k);
-#pragma GCC unroll 12
-    for (int r = 0; r < R; ++r) {
-      const float* const from = r < 4 ? a0 : r < 8 ? a4 : a8;
-      const V x = broadcast(from + r % 4 * a_row + k);
-#pragma GCC unroll 4
-      for (int v = 0; v < N; ++v) sum[r][v] = mul_add(x, w[v], sum[r][v]);
-    }
-  }
-}
-
-template <int R, int N>
-void row_tile(const TileArgs& t) {
-  static_assert(R <= 12);
-  V sum[R][N];
-  start_sums<R, N>(t, sum);
-  const int64_t a_row = t.a_row;
-  const int64_t b_vector = t.b_vector;
-  const float* a0 = t.a;
-  const float* a4 = R > 4 ? a0 + 4 * a_row : a0;
-  const float* a8 = R > 8 ? a0 + 8 * a_row : a0;
-  const float* b = t.b;
-  constexpr int kSteps = 4;
+  Left left(t);
+  Right right(t);
+  order_memory();
   int64_t k = t.count;
   for (; k >= kSteps; k -= kSteps) {
-    row_steps<kSteps, R, N>(a0, a4, a8, a_row, b, b_vector, sum);
-    a0 += kSteps;
-    a4 += kSteps;
-    a8 += kSteps;
-    b += kSteps * 16;
+    add_steps<0, kSteps>(left, right, sum);
+    left.go(kSteps);
+    right.go(kSteps);
   }
-  for (; k > 0; --k) {
-    row_steps<1, R, N>(a0++, a4++, a8++, a_row, b, b_vector, sum);
-    b += 16;
+  if constexpr (kSteps > 1) {
+    for (; k > 0; --k) {
+      add_steps<0, 1>(left, right, sum);
+      left.go(1);
+      right.go(1);
+    }
   }
+  order_memory();
   store_sums<R, N>(t, sum);
 }
 
 using TileFunction = void (*)(const TileArgs& t);
 
-// Whether R rows of N vectors fit the registers that may accumulate.
-template <int R, int N>
-constexpr bool fits() {
-  return R * N <= kTileRows * kTileVectors;
+// Entry r: of r + 1 rows.
+template <typename Left, typename Right, int kSteps, int N, int... r>
+constexpr std::array<TileFunction, sizeof...(r)> tiles_of(std::integer_sequence<int, r...>) {
+  return {tile<Left, Right, kSteps, r + 1, N>...};
+}
+
+// One tile of up to kTileRows rows that lie apart and up to kTileVectors vectors.
+template <int N = 1>
+KEJU_INLINE void run_row_tile(int64_t rows, int vectors, const TileArgs& t) {
+  if constexpr (N < kTileVectors) {
+    if (vectors > N) return run_row_tile<N + 1>(rows, vectors, t);
+  }
+  static constexpr auto kTiles =
+      tiles_of<FarRows, FarVectors, 4, N>(std::make_integer_sequence<int, kTileRows>());
+  kTiles[static_cast<size_t>(rows - 1)](t);
+}
+
+// Attention's tiles are wide rather than high, as a page is 64 positions wide: N vectors on as many
+// rows as the registers hold.
+template <int N>
+constexpr int page_tile_rows() {
+  if (kTileVectors == 1 && N > 1) return 1;  // a vector is two registers
+  return kTileRows * kTileVectors / N < 6 ? kTileRows * kTileVectors / N : 6;
 }
 
 template <typename Left, int N>
-TileFunction tile_of_rows(int64_t rows) {
-  switch (rows) {
-    case 1:
-      return tile<Left, 1, N>;
-    case 2:
-      return tile<Left, 2, N>;
-    case 3:
-      return tile<Left, 3, N>;
-    case 4:
-      return tile<Left, 4, N>;
-    case 5:
-      return tile<Left, 5, N>;
-    case 6:
-      return tile<Left, 6, N>;
-    default:
-      break;
-  }
-  if constexpr (kTileRows > 6) {
-    switch (rows) {
-      case 7:
-        return tile<Left, 7, N>;
-      case 8:
-        return tile<Left, 8, N>;
-      case 9:
-        return tile<Left, 9, N>;
-      case 10:
-        return tile<Left, 10, N>;
-      case 11:
-        return tile<Left, 11, N>;
-      default:
-        return tile<Left, 12, N>;
+KEJU_INLINE void run_page_tile(int64_t rows, const TileArgs& t) {
+  static constexpr auto kTiles =
+      tiles_of<Left, NearVectors, 2, N>(std::make_integer_sequence<int, page_tile_rows<N>()>());
+  kTiles[static_cast<size_t>(rows - 1)](t);
+}
+
+// N vectors at a time for as long as there are so many, then fewer.
+template <typename Left, int N>
+KEJU_INLINE void run_page_tiles(int64_t rows, int64_t vectors, TileArgs t) {
+  if (rows <= page_tile_rows<N>()) {
+    for (; vectors >= N; vectors -= N) {
+      run_page_tile<Left, N>(rows, t);
+      t.b += N * 16;
+      t.c += N * 16;
     }
   }
-  return tile<Left, 6, N>;
-}
-
-template <int N>
-TileFunction row_tile_of(int64_t rows) {
-  static constexpr TileFunction kLow[] = {row_tile<1, N>,
-                                          row_tile<2, N>,
-                                          row_tile<3, N>,
-                                          row_tile<4, N>,
-                                          row_tile<5, N>,
-                                          row_tile<6, N>};
-  if constexpr (kTileRows > 6) {
-    static constexpr TileFunction kHigh[] = {row_tile<7, N>,
-                                             row_tile<8, N>,
-                                             row_tile<9, N>,
-                                             row_tile<10, N>,
-                                             row_tile<11, N>,
-                                             row_tile<12, N>};
-    if (rows > 6) return kHigh[rows - 7];
+  if constexpr (N > 1) {
+    if (vectors > 0) run_page_tiles<Left, N - 1>(rows, vectors, t);
   }
-  return kLow[rows - 1];
 }
 
-// One tile of up to kTileVectors vectors on rows that lie apart.
-inline void run_row_tile(int64_t rows, int vectors, const TileArgs& t) {
-  if constexpr (kTileVectors > 1) {
-    if (vectors == kTileVectors) return row_tile_of<kTileVectors>(rows)(t);
-  }
-  row_tile_of<1>(rows)(t);
-}
-
-// Any number of vectors, for either left side of attention.
+// Any number of vectors side by side and up to kQueryRows rows, for either left side of attention;
+// a_rows: floats from one row of the left side to the next.
 template <typename Left>
-void run_tiles(int64_t rows, int64_t vectors, TileArgs t) {
-  int64_t left = vectors;
-  const auto go = [&](TileFunction f, int n) {
-    for (; left >= n; left -= n) {
-      f(t);
-      t.b += n * t.b_vector;
-      t.c += 16 * n;
-    }
-  };
-  // Few rows take four vectors at a time: the multipliers need that many independent sums.
-  switch (rows) {
-    case 1:
-      go(tile<Left, 1, 4>, 4);
-      break;
-    case 2:
-      if constexpr (fits<2, 4>()) go(tile<Left, 2, 4>, 4);
-      break;
-    case 3:
-      if constexpr (fits<3, 4>()) go(tile<Left, 3, 4>, 4);
-      break;
-    case 4:
-      if constexpr (fits<4, 4>()) go(tile<Left, 4, 4>, 4);
-      break;
-    case 5:
-      if constexpr (fits<5, 4>()) go(tile<Left, 5, 4>, 4);
-      break;
-    case 6:
-      if constexpr (fits<6, 4>()) go(tile<Left, 6, 4>, 4);
-      break;
-    default:
-      break;
+void run_tiles(int64_t rows, int64_t vectors, int64_t a_rows, const TileArgs& t) {
+  const int64_t parts = (rows + 5) / 6;
+  for (int64_t part = 0; part < parts; ++part) {
+    const int64_t from = rows * part / parts;
+    TileArgs own = t;
+    own.a += from * a_rows;
+    own.c += from * t.c_row;
+    run_page_tiles<Left, 4>(rows * (part + 1) / parts - from, vectors, own);
   }
-  if constexpr (kTileVectors > 1) go(tile_of_rows<Left, kTileVectors>(rows), kTileVectors);
-  go(tile_of_rows<Left, 1>(rows), 1);
 }
 
-// `count` rows of k floats to [k][kTileRows]; places of missing rows stay as they are.
-inline void interleave_rows(const float* const (&rows)[kTileRows],
+// `count` rows of k floats to [k][kQueryRows]; places of missing rows stay as they are.
+inline void interleave_rows(const float* const (&rows)[kQueryRows],
                             int64_t count,
                             int64_t k,
                             float* out) {
@@ -268,17 +254,17 @@ inline void interleave_rows(const float* const (&rows)[kTileRows],
       __m128 c2 = _mm_loadu_ps(from[2] + i);
       __m128 c3 = _mm_loadu_ps(from[3] + i);
       _MM_TRANSPOSE4_PS(c0, c1, c2, c3);
-      _mm_storeu_ps(to + i * kTileRows, c0);
-      _mm_storeu_ps(to + (i + 1) * kTileRows, c1);
-      _mm_storeu_ps(to + (i + 2) * kTileRows, c2);
-      _mm_storeu_ps(to + (i + 3) * kTileRows, c3);
+      _mm_storeu_ps(to + i * kQueryRows, c0);
+      _mm_storeu_ps(to + (i + 1) * kQueryRows, c1);
+      _mm_storeu_ps(to + (i + 2) * kQueryRows, c2);
+      _mm_storeu_ps(to + (i + 3) * kQueryRows, c3);
     }
     for (; i < k; ++i) {
-      for (int64_t j = 0; j < 4; ++j) to[i * kTileRows + j] = from[j][i];
+      for (int64_t j = 0; j < 4; ++j) to[i * kQueryRows + j] = from[j][i];
     }
   }
   for (; r < count; ++r) {
-    for (int64_t i = 0; i < k; ++i) out[i * kTileRows + r] = rows[r][i];
+    for (int64_t i = 0; i < k; ++i) out[i * kQueryRows + r] = rows[r][i];
   }
 }
 

@@ -9,7 +9,7 @@
 namespace keju {
 namespace {
 
-static_assert(kW13Rows == kTileRows);
+static_assert(kW13Rows == kQueryRows);
 
 // sum += Σ over two k of w·x. Written out because GCC 12 copies the accumulator around its
 // intrinsic, which costs more than the product.
@@ -77,8 +77,7 @@ void quantise(const float* x,
               std::byte* out) {
   constexpr int64_t kRowBytes = kW13GroupUnits * kW13RowUnit;
   alignas(64) std::byte codes[kW13Rows * kRowBytes];
-  const float* pairs[kTileRows];
-  static_assert(kTileRows == kW13Rows);
+  const float* pairs[kQueryRows];
   for (int64_t r = 0; r < kW13Rows; ++r)
     pairs[r] = reinterpret_cast<const float*>(codes + r * kRowBytes);
   const int64_t blocks = w13_blocks(rows);
