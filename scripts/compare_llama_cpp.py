@@ -13,8 +13,9 @@ llama.cpp's own quantizer, are tried once each, and the pairs run against the fa
 
 Bounds are measured by keju in the same processes as its rates: prefill against the peak of float32
 fused multiply-adds, of int8 dot products and of bfloat16 tiles (products with weights and attention
-counted, 2 operations each), one stream against the read bandwidth over the bytes of weights that a
-token reads.
+counted, 2 operations each; no load can keep up with that peak's multipliers), one stream against
+the read bandwidth over the bytes of weights that a token reads. Beside them stands what a library
+makes of float32 products here: numpy's, of two matrices of 2,048 squared, best of five in each pair.
 """
 import argparse
 import ctypes
@@ -36,7 +37,7 @@ CELLS = {
     "one stream": ("decode", "decode_tokens_per_s"),
     "many streams": ("batch", "batch_decode_tokens_per_s"),
 }
-PEAKS = ("f32", "int8", "bf16")
+PEAKS = ("f32", "gemm", "int8", "bf16")
 FORMS = {"F32": 0, "Q8_0": 7, "Q4_K_M": 15}  # llama_ftype
 
 
@@ -111,6 +112,22 @@ class Llama:
         llama.llama_model_free(self.model)
 
 
+def library_gflops(threads):
+    """Float32 products of numpy's BLAS, GFLOP/s."""
+    for name in ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS"):
+        os.environ[name] = str(threads)  # read when it is first loaded
+    import numpy  # pylint: disable=import-outside-toplevel
+    size = 2048
+    a = numpy.ones((size, size), dtype=numpy.float32)
+    b = numpy.ones((size, size), dtype=numpy.float32)
+    best = float("inf")
+    for _ in range(5):
+        begin = time.perf_counter()
+        a @ b  # pylint: disable=pointless-statement
+        best = min(best, time.perf_counter() - begin)
+    return 2 * size**3 / best / 1e9
+
+
 def keju(options, path, mode):
     """All cells of one warm process: rates, shares of the bounds, numeric mode."""
     command = [options.keju, "bench", "--model", str(path), "--mode", mode, "--scenario", "phases"]
@@ -124,6 +141,9 @@ def keju(options, path, mode):
     shares = {cell: {} for cell in options.cells}
     if "prefill" in rates:
         peaks = bounds["prefill_tokens_per_s"]
+        bounds["library_f32_gflops"] = library_gflops(options.threads)
+        peaks["gemm"] = (bounds["library_f32_gflops"] * 1e9 * options.prompt
+                         / bounds["prompt_flops"])
         shares["prefill"] = {p: rates["prefill"] / peaks[p] for p in PEAKS if peaks[p]}
     if "one stream" in rates:
         shares["one stream"] = {"read": rates["one stream"] / bounds["decode_tokens_per_s"]}
@@ -258,8 +278,8 @@ def markdown(result):
              f"llama-cpp-python {about['llama_cpp_python']}; medians of {result['pairs']} pairs "
              "[smallest, largest ratio]; bounds measured in the same processes", "",
              "| model | mode | cell | llama.cpp's file | keju tokens/s | llama.cpp tokens/s | ratio | "
-             "of f32 bound | of int8 bound | of bf16 bound | of read bandwidth |",
-             "| --- | --- | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |"]
+             "of f32 bound | of library's f32 | of int8 bound | of bf16 bound | of read bandwidth |",
+             "| --- | --- | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |"]
     for model in result["models"]:
         for mode in model["modes"]:
             for c in mode["cells"]:
