@@ -44,15 +44,24 @@ bool spin_until(const Ready& ready) {
 
 }  // namespace
 
-// One atomic number decides who runs what: `unclaimed`. A thread that lowers it from v to v - 1
-// owns index count - v, and while an owned index is unfinished the job cannot end, so `job` and
-// `count` stand still for it. A thread that wakes late finds zero, or a newer job, and either is
-// fine; so no job ever waits for a sleeping thread.
+// One atomic number decides who may run: `unclaimed`. A thread that lowers it owns an index, and
+// while an owned index is unfinished the job cannot end, so `job` and the stretches stand still for
+// it. A thread that wakes late finds zero, or a newer job, and either is fine; so no job ever waits
+// for a sleeping thread.
+// Which index it owns, the stretches say: every thread goes through one of its own, and helps with
+// the others' when that is done. Jobs over the same rows then find in a core's cache what the job
+// before left there.
 struct ThreadPool::State {
   std::vector<std::thread> threads;
 
+  // Indices [next, end); next may run past the end.
+  struct alignas(64) Stretch {
+    std::atomic<int64_t> next{0};
+    int64_t end = 0;
+  };
+
   const Job* job = nullptr;
-  int64_t count = 0;
+  std::vector<Stretch> stretches;  // one for each thread
   alignas(64) std::atomic<int64_t> unclaimed{0};
   alignas(64) std::atomic<int64_t> unfinished{0};
   alignas(64) std::atomic<int> sleepers{0};
@@ -65,6 +74,27 @@ struct ThreadPool::State {
   std::condition_variable done;
   std::exception_ptr failure;  // under mutex while a job runs
 
+  explicit State(int size) : stretches(static_cast<size_t>(size)) {}
+
+  void stretch_out(int64_t count) {
+    const auto size = static_cast<int64_t>(stretches.size());
+    for (int64_t t = 0; t < size; ++t) {
+      Stretch& stretch = stretches[static_cast<size_t>(t)];
+      stretch.next.store(count * t / size, std::memory_order_relaxed);
+      stretch.end = count * (t + 1) / size;
+    }
+  }
+
+  // For a thread that has lowered `unclaimed`: there is an index for it.
+  int64_t claimed(int worker) {
+    for (size_t at = static_cast<size_t>(worker);; at = at + 1 < stretches.size() ? at + 1 : 0) {
+      Stretch& stretch = stretches[at];
+      if (stretch.next.load(std::memory_order_relaxed) >= stretch.end) continue;
+      const int64_t index = stretch.next.fetch_add(1, std::memory_order_relaxed);
+      if (index < stretch.end) return index;
+    }
+  }
+
   // Runs indices until none is left to claim.
   void help(int worker) {
     int64_t finished = 0;
@@ -72,7 +102,7 @@ struct ThreadPool::State {
     while (left > 0) {
       if (!unclaimed.compare_exchange_weak(left, left - 1)) continue;
       try {
-        (*job)(count - left, worker);
+        (*job)(claimed(worker), worker);
       } catch (...) {
         {
           const std::lock_guard lock(mutex);
@@ -115,8 +145,9 @@ struct ThreadPool::State {
   }
 };
 
-ThreadPool::ThreadPool(int threads) : state_(std::make_unique<State>()) {
+ThreadPool::ThreadPool(int threads) {
   KEJU_CHECK(threads >= 1, "a pool needs a thread");
+  state_ = std::make_unique<State>(threads);
   State* state = state_.get();
   try {
     for (int worker = 1; worker < threads; ++worker) {
@@ -158,7 +189,7 @@ void ThreadPool::run_with_worker(int64_t count, const Job& job) {
   State& s = *state_;
   KEJU_CHECK(!s.busy.exchange(true), "a thread pool is used inside its own job, or by two callers");
   s.job = &job;
-  s.count = count;
+  s.stretch_out(count);
   s.unfinished.store(count);
   s.unclaimed.store(count);
   s.wake(count - 1);

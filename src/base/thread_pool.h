@@ -19,7 +19,8 @@ class ThreadPool {
 
   int size() const;
 
-  // Calls job(index) for every index in [0, count), spread over the threads in order of demand.
+  // Calls job(index) for every index in [0, count). Every thread goes through a stretch of its own,
+  // the caller through the first, and then helps with what the others have left.
   // Returns when all are done; the first exception thrown by a job is thrown again here.
   // Results may not depend on which thread ran an index.
   void run(int64_t count, const std::function<void(int64_t index)>& job);

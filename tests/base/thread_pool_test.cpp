@@ -97,6 +97,23 @@ TEST(ThreadPool, RethrowsAndStaysUsable) {
   }
 }
 
+// What a thread has done in one job lies in its core's cache for the next one.
+TEST(ThreadPool, ThreadsBeginWithStretchesOfTheirOwn) {
+  ThreadPool pool(2);
+  for (int i = 0; i < 20; ++i) {
+    std::atomic<int64_t> first{-1};  // of the other thread
+    pool.run_with_worker(100, [&](int64_t index, int worker) {
+      if (worker == 1) {
+        int64_t none = -1;
+        first.compare_exchange_strong(none, index);
+      }
+      // The caller takes nothing of the other's before that one has begun.
+      while (worker == 0 && first.load() < 0) std::this_thread::yield();
+    });
+    EXPECT_EQ(first.load(), 50);
+  }
+}
+
 TEST(ThreadPool, RefusesMisuse) {
   EXPECT_THROW(ThreadPool(0), Error);
   ThreadPool pool(2);
