@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <filesystem>
 
@@ -131,6 +132,13 @@ int dry_run(const RunCommand& command,
   return 0;
 }
 
+Json failures_json(const RunSummary& summary) {
+  Json list = Json::array();
+  for (const auto& [reason, items] : summary.failures)
+    list.push_back({{"error", reason}, {"items", items}});
+  return list;
+}
+
 int run_command(const RunCommand& command) {
   const std::vector<std::unique_ptr<Exam>> exams =
       open_exams(command.exams);  // before any model is opened
@@ -155,6 +163,7 @@ int run_command(const RunCommand& command) {
                  {"unscored", summary.unscored},
                  {"failed", summary.failed},
                  {"resumed", summary.resumed},
+                 {"failures", failures_json(summary)},
                  {"digest", summary.digest},
                  {"results", summary.results.string()}};
   if (command.json) {
@@ -171,6 +180,16 @@ int run_command(const RunCommand& command) {
                summary.digest,
                summary.results.string());
   }
+  constexpr size_t kReasons = 3;
+  for (size_t i = 0; i < std::min(kReasons, summary.failures.size()); ++i) {
+    const auto& [reason, items] = summary.failures[i];
+    talk(fmt::format("keju: {} item{} failed: {}", items, items == 1 ? "" : "s", reason));
+  }
+  if (summary.failures.size() > kReasons)
+    talk(fmt::format(
+        "keju: and for {} more reasons: keju export {} --format csv --out DIR lists them",
+        summary.failures.size() - kReasons,
+        options.out.string()));
   if (!summary.complete)
     talk("keju: the run is not complete; the same command goes on where it stopped");
   return summary.complete ? 0 : 3;

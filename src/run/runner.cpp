@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <map>
 #include <unordered_map>
 #include <unordered_set>
 
@@ -215,6 +216,13 @@ class Pass {
 
   int64_t resumed() const { return source_.resumed(); }
 
+  std::vector<std::pair<std::string, int64_t>> failures() const {
+    std::vector<std::pair<std::string, int64_t>> list(failures_.begin(), failures_.end());
+    std::stable_sort(
+        list.begin(), list.end(), [](const auto& a, const auto& b) { return a.second > b.second; });
+    return list;
+  }
+
  private:
   struct ExaminedItem {
     const Exam* exam = nullptr;
@@ -241,11 +249,17 @@ class Pass {
     programs_.finish();
   }
 
+  void count(const std::string& reason) {
+    constexpr size_t kMost = 64;  // reasons that name their item could be as many as the items
+    if (failures_.size() < kMost || failures_.count(reason) > 0) ++failures_[reason];
+  }
+
   void keep(ExaminedItem done) {
     done.item.session = record_.id;
     if (done.exam->turns() > 1) {
       done.item.answers = source_.answers_before(*done.exam, done.index).value();
     }
+    if (const auto* failed = std::get_if<Failed>(&done.item.record.outcome)) count(failed->error);
     store_.put(done.item);
     ++record_.items;
     note();
@@ -289,6 +303,7 @@ class Pass {
   SessionStats before_;  // of the sessions of earlier turns
   SessionRecord record_;
   Meter meter_;
+  std::map<std::string, int64_t> failures_;
   Workers<ExaminedItem> programs_;  // what is generated is run while the model goes on
 };
 
@@ -323,6 +338,7 @@ RunSummary run_exams(LanguageModel& model, const Exams& exams, const RunOptions&
       Pass pass(model, exams, options, store);
       summary.resumed = pass.resumed();
       pass.work();
+      summary.failures = pass.failures();
     } catch (const Error& failure) {
       if (failure.code() != Code::kIo && failure.code() != Code::kDevice) throw;
       throw fail(

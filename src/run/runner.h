@@ -6,6 +6,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/json.h"
@@ -39,6 +40,8 @@ struct RunOptions {
 struct RunSummary {
   bool complete = false;
   int64_t total = 0, scored = 0, unscored = 0, failed = 0, resumed = 0;
+  // Why items failed, most frequent first, with how many; of many reasons only the first to come.
+  std::vector<std::pair<std::string, int64_t>> failures;
   std::string digest;
   std::filesystem::path results;  // results.json
 };

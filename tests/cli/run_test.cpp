@@ -264,6 +264,19 @@ TEST(BadInput, CutGgufNamesTheTensor) {
 
 #if !defined(__SANITIZE_ADDRESS__)
 
+// A base model has no chat template: every item of a suite of turns fails for that one reason.
+TEST(BadInput, FailedItemsSayWhyAndHowMany) {
+  KEJU_NEED(models);
+  TempFolder folder;
+  const std::string base = "run --backend cpu --suite keju-refusal --limit 2 --model " +
+                           model(kGemma) + " --out " + (folder / "run").string();
+  const Output none = run(base);
+  EXPECT_EQ(none.code, 3) << none.text;
+  EXPECT_NE(none.text.find("keju: 4 items failed: chat: the model has no chat template"),
+            std::string::npos)
+      << none.text;
+}
+
 // Files that may not grow stand for a disk that is full.
 TEST(BadInput, FullDiskLosesNothing) {
   KEJU_NEED(models);

@@ -121,6 +121,8 @@ TEST(RunExams, FailedItemsMakeARunIncompleteAndAreTriedAgain) {
   EXPECT_FALSE(first.complete);
   EXPECT_EQ(first.failed, 1);
   EXPECT_EQ(first.scored, 7);
+  using Reasons = std::vector<std::pair<std::string, int64_t>>;
+  EXPECT_EQ(first.failures, (Reasons{{"out of memory", 1}}));
   for (const ItemRecord& record : read_records(folder / "a")) {
     if (record.item != "fake/algebra/test/2") continue;
     EXPECT_EQ(std::get<Failed>(record.outcome).error, "out of memory");
@@ -133,6 +135,7 @@ TEST(RunExams, FailedItemsMakeARunIncompleteAndAreTriedAgain) {
   const RunSummary second = run(folder / "a", healed);
   EXPECT_TRUE(second.complete);
   EXPECT_EQ(second.failed, 0);
+  EXPECT_EQ(second.failures, Reasons());
   EXPECT_EQ(second.resumed, 7);
   EXPECT_EQ(second.digest, run(folder / "b", healed).digest);
 }
