@@ -61,7 +61,13 @@ for suite in $suites; do
   read -r items finished < <(counts "$out/$suite")
   case $code in
     0) whole=$((whole + 1)) note= ;;
-    3 | 124) short=$((short + 1)) note="stopped; the same command goes on" ;;
+    3 | 124)
+      if note=$(grep -m1 -oE '[0-9]+ items? failed: .*' "$out/$suite.log"); then
+        failed=$((failed + 1))
+      else
+        short=$((short + 1)) note="stopped; the same command goes on"
+      fi
+      ;;
     *) failed=$((failed + 1)) note=$(tail -n 1 "$out/$suite.log") ;;
   esac
   printf '%-20s %8s %8s %5s  %s\n' "$suite" "$items" "$finished" "$code" "$note"
