@@ -79,11 +79,12 @@ void LanesBackend::attention(Heads q,
   const int64_t threads = pool().size();
   const int64_t fair = (query_rows + threads - 1) / threads;
   const int64_t height = std::clamp<int64_t>(fair, 1, kernels_.query_rows);
+  // All heads of a row next to each other: a core then has the rows that it made.
   parts_.clear();
   for (size_t s = 0; s < segments.size(); ++s) {
     const int64_t rows = segments[s].rows * group;
-    for (int64_t head = 0; head < at.kv_heads; ++head) {
-      for (int64_t begin = 0; begin < rows; begin += height) {
+    for (int64_t begin = 0; begin < rows; begin += height) {
+      for (int64_t head = 0; head < at.kv_heads; ++head) {
         parts_.push_back({static_cast<int32_t>(s),
                           static_cast<int32_t>(head),
                           begin,

@@ -157,7 +157,9 @@ void LanesBackend::multiply(Rows x, LinearArgs args) {
   const int64_t blocks = blocks_of(x.count);
   const int64_t chunk_bytes = tile_chunk(args.k, x.count) * static_cast<int64_t>(sizeof(float));
   const int64_t per_pass = rows_per_pass(chunk_bytes);
-  const int64_t passes = (x.count + per_pass - 1) / per_pass;
+  // A pass for each core where there are rows enough: it finds what it made of its rows before.
+  const int64_t cores = x.count >= 128 * pool().size() ? pool().size() : 1;
+  const int64_t passes = ((x.count + per_pass - 1) / per_pass + cores - 1) / cores * cores;
   const bool gated = args.glu != nullptr;
   const int64_t gated_rows = gated ? x.count / passes + 2 * kernels_.tile_rows : 0;
   const int64_t floats = kernels_.tile_scratch_floats + kernels_.gated_panels * kPanel * gated_rows;
