@@ -46,7 +46,8 @@ void show_progress(const Progress& p) {
                   p.items_total,
                   p.items_resumed > 0 ? fmt::format(" ({} resumed)", p.items_resumed) : "",
                   p.tokens_per_s,
-                  duration(p.eta_s)),
+                  // Nothing is done yet from which it could be told.
+                  p.eta_s > 0 || p.items_done == p.items_total ? duration(p.eta_s) : "-"),
       p.items_done == p.items_total);
 }
 

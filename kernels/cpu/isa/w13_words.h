@@ -2,17 +2,12 @@
 #pragma once
 
 // Included after lanes_avx512.h: weights as the integers of w13_backend.h.
-#include "kernels/cpu/isa/columns.h"
-#include "kernels/cpu/isa/formats.h"
+#include "kernels/cpu/isa/codes.h"
 #include "kernels/cpu/isa/w13_table.h"
 
 namespace keju {
 namespace {
 
-// v/scale in the low half of each dword: adding this rounds to a whole number.
-KEJU_INLINE __m512i code_of(V v, V inverse) {
-  return _mm512_castps_si512(mul_add(v, inverse, V::spread(kRoundMagic)).v);
-}
 // The low halves of a below those of b.
 KEJU_INLINE __m512i low_halves(__m512i a, __m512i b) {
   return _mm512_mask_blend_epi16(0xAAAAAAAAu, a, _mm512_slli_epi32(b, 16));
@@ -150,16 +145,6 @@ KEJU_INLINE void with_units(DType dtype, const Use& use) {
 
 // -- scales ------------------------------------------------------------------------------------
 
-// Magnitudes as integers, which order as the numbers do and put what is not finite on top.
-struct Largest {
-  __m512i bits = _mm512_setzero_si512();
-  KEJU_INLINE void take(V v) {
-    const __m512i magnitude =
-        _mm512_and_si512(_mm512_castps_si512(v.v), _mm512_set1_epi32(0x7FFFFFFF));
-    bits = _mm512_max_epi32(bits, magnitude);
-  }
-};
-
 struct Squares {
   V inverse;
   V sum = V::spread(0.0f);
@@ -169,50 +154,9 @@ struct Squares {
   }
 };
 
-// take(value) for every value of sixteen columns, k by k.
-template <typename F, int kOctet, typename Take>
-KEJU_INLINE void octet_values(const std::byte* unit, const Scale& scale, Take& take) {
-  const Octet o = read_octet<F, kOctet>(unit);
-  take.take(weight<F, 0>(o, scale));
-  take.take(weight<F, 1>(o, scale));
-  take.take(weight<F, 2>(o, scale));
-  take.take(weight<F, 3>(o, scale));
-  take.take(weight<F, 4>(o, scale));
-  take.take(weight<F, 5>(o, scale));
-  take.take(weight<F, 6>(o, scale));
-  take.take(weight<F, 7>(o, scale));
-}
-
-template <typename F, typename Take>
-KEJU_INLINE void unit_values(const std::byte* block, int u, Take& take) {
-  const std::byte* const unit = block + F::kHeader + u * F::kUnitBytes;
-  Scale scale = scale_of<F>(block, u * (32 / F::kSub));
-  octet_values<F, 0>(unit, scale, take);
-  octet_values<F, 1>(unit, scale, take);
-  if constexpr (F::kSub == 16) scale = scale_of<F>(block, 2 * u + 1);
-  octet_values<F, 2>(unit, scale, take);
-  octet_values<F, 3>(unit, scale, take);
-}
-
 template <typename Take>
 void group_values(const LinearArgs& a, const std::byte* panel, int64_t group, Take& take) {
-  const int64_t begin = w13_first(a.k, group);
-  const int64_t end = w13_first(a.k, group + 1);
-  with_format(
-      a.dtype,
-      [&](auto format) {
-        using F = decltype(format);
-        for (int64_t k = 32 * begin; k < smaller(a.k, 32 * end); ++k) {
-          take.take(F::at(panel + k * F::kBytes));
-        }
-      },
-      [&](auto format) {
-        using F = decltype(format);
-        constexpr int kUnits = F::kBlock / 32;
-        for (int64_t i = begin; i < end; ++i) {
-          unit_values<F>(panel + i / kUnits * kBlockBytes<F>, static_cast<int>(i % kUnits), take);
-        }
-      });
+  unit_values(a.dtype, panel, a.k, w13_first(a.k, group), w13_first(a.k, group + 1), take);
 }
 
 // The scales of the sub-blocks of a group.

@@ -2,8 +2,6 @@
 // Products of 16-bit integers on AMX tiles of bytes; w16_backend.h states the arithmetic.
 #include "kernels/cpu/isa/lanes_avx512.h"
 // The lanes come first: what follows is written in terms of them.
-#include "kernels/cpu/isa/columns.h"
-#include "kernels/cpu/isa/formats.h"
 #include "kernels/cpu/isa/gate.h"
 #include "kernels/cpu/isa/w16_parts.h"
 
@@ -94,50 +92,13 @@ ExpandUnit expansion_of(DType dtype) {
   return found;
 }
 
-template <typename F, int kOctet>
-KEJU_INLINE void take_octet(const std::byte* unit, const Scale& scale, Largest& largest) {
-  const Octet o = read_octet<F, kOctet>(unit);
-  largest.take(weight<F, 0>(o, scale));
-  largest.take(weight<F, 1>(o, scale));
-  largest.take(weight<F, 2>(o, scale));
-  largest.take(weight<F, 3>(o, scale));
-  largest.take(weight<F, 4>(o, scale));
-  largest.take(weight<F, 5>(o, scale));
-  largest.take(weight<F, 6>(o, scale));
-  largest.take(weight<F, 7>(o, scale));
-}
-
-template <typename F>
-KEJU_INLINE void take_unit(const std::byte* panel, int64_t index, Largest& largest) {
-  const Unit<F> unit = unit_of<F>(panel, index);
-  take_octet<F, 0>(unit.codes, unit.first, largest);
-  take_octet<F, 1>(unit.codes, unit.first, largest);
-  take_octet<F, 2>(unit.codes, unit.second, largest);
-  take_octet<F, 3>(unit.codes, unit.second, largest);
-}
-
-Largest measure_group(const LinearArgs& a, const std::byte* panel, int64_t begin, int64_t end) {
-  Largest largest;
-  with_format(
-      a.dtype,
-      [&](auto format) {
-        using F = decltype(format);
-        for (int64_t k = begin; k < end; ++k) largest.take(F::at(panel + k * F::kBytes));
-      },
-      [&](auto format) {
-        for (int64_t u = begin / 32; u < end / 32; ++u) {
-          take_unit<decltype(format)>(panel, u, largest);
-        }
-      });
-  return largest;
-}
-
 void measure(const LinearArgs& a, int64_t panel, float* out) {
   const std::byte* const from = a.weights + panel * a.panel_bytes;
   for (int64_t g = 0; g < w16_groups(a.k); ++g, out += kPanel) {
-    const int64_t begin = w16_first(a.k, g) * kW16Step;
-    const int64_t end = smaller(a.k, w16_first(a.k, g + 1) * kW16Step);
-    const Largest largest = measure_group(a, from, begin, end);
+    // A step is two units; the last one's second may lie past k.
+    const int64_t end = smaller(2 * w16_first(a.k, g + 1), (a.k + 31) / 32);
+    Largest largest;
+    unit_values(a.dtype, from, a.k, 2 * w16_first(a.k, g), end, largest);
     const __m512i infinity = _mm512_set1_epi32(0x7F800000);
     _mm512_storeu_si512(out, _mm512_mask_mov_epi32(infinity, largest.finite(), largest.bits));
   }

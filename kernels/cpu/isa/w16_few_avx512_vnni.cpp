@@ -3,8 +3,6 @@
 // arithmetic. Sums of integers are the same in any order, so tiles give the same bits.
 #include "kernels/cpu/isa/lanes_avx512.h"
 // The lanes come first: what follows is written in terms of them.
-#include "kernels/cpu/isa/columns.h"
-#include "kernels/cpu/isa/formats.h"
 #include "kernels/cpu/isa/w16_parts.h"
 #include "kernels/cpu/isa/w16_table.h"
 

@@ -1,17 +1,14 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-// Included after lanes_avx512.h, columns.h and formats.h: what both ways to multiply 16-bit
+// Included after lanes_avx512.h: what both ways to multiply 16-bit
 // integers share; w16_backend.h states the arithmetic.
+#include "kernels/cpu/isa/codes.h"
 #include "kernels/cpu/isa/w16_table.h"
 
 namespace keju {
 namespace {
 
-// Codes in the low halves of dwords: adding this rounds to a whole number.
-KEJU_INLINE __m512i code_of(V v, V inverse) {
-  return _mm512_castps_si512(mul_add(v, inverse, V::spread(kRoundMagic)).v);
-}
 // The low halves of a below those of b.
 KEJU_INLINE __m512i low_halves(__m512i a, __m512i b) {
   // Bytes 0 and 1 of each dword of b go to 2 and 3.
@@ -27,36 +24,6 @@ KEJU_INLINE void fetch_ahead(const std::byte* p) {
     _mm_prefetch(reinterpret_cast<const char*>(p + 3072 + at), _MM_HINT_T0);
   }
 }
-
-// A unit: 32 k of a panel, half a step.
-template <typename F>
-struct Unit {
-  const std::byte* codes;
-  Scale first;  // of its first sixteen k
-  Scale second;
-};
-template <typename F>
-KEJU_INLINE Unit<F> unit_of(const std::byte* panel, int64_t index) {
-  constexpr int kUnits = F::kBlock / 32;
-  const std::byte* block = panel + index / kUnits * kBlockBytes<F>;
-  const int u = static_cast<int>(index % kUnits);
-  Unit<F> unit;
-  unit.codes = block + F::kHeader + u * F::kUnitBytes;
-  unit.first = unit.second = scale_of<F>(block, u * (32 / F::kSub));
-  if constexpr (F::kSub == 16) unit.second = scale_of<F>(block, 2 * u + 1);
-  return unit;
-}
-
-// Magnitudes as integers, which order as the numbers do and put what is not finite on top.
-struct Largest {
-  __m512i bits = _mm512_setzero_si512();
-  void take(V v) {
-    const __m512i magnitude =
-        _mm512_and_si512(_mm512_castps_si512(v.v), _mm512_set1_epi32(0x7FFFFFFF));
-    bits = _mm512_max_epi32(bits, magnitude);
-  }
-  __mmask16 finite() const { return _mm512_cmplt_epi32_mask(bits, _mm512_set1_epi32(0x7F800000)); }
-};
 
 // Scales of sixteen columns of one group. Codes under a scale that is not a number do not matter.
 struct ColumnScales {
