@@ -178,18 +178,21 @@ void LanesBackend::multiply(Rows x, LinearArgs args) {
 
 void LanesBackend::linear(Rows x, const Matrix& w, const Vector* bias, bool accumulate, Rows out) {
   if (x.count == 0) return;
-  LinearArgs args = linear_args(w, x.count, bias, accumulate, out);
-  if (x.count > kDirectRows) return multiply(x, args);
+  const LinearArgs args = linear_args(w, x.count, bias, accumulate, out);
+  return x.count > few_rows() ? multiply(x, args) : multiply_few(x, args);
+}
+
+void LanesBackend::multiply_few(Rows x, LinearArgs args) {
   args.x = x.data;
   args.x_stride = x.stride;
-  in_groups(packed(w).panels(), kPanel * w.cols, [&](int64_t begin, int64_t end) {
+  in_groups((args.n + kPanel - 1) / kPanel, kPanel * args.k, [&](int64_t begin, int64_t end) {
     kernels_.linear_direct(args, begin, end);
   });
 }
 
 void LanesBackend::linear_glu(
     Rows x, const Matrix& gate_up, const Vector* bias, const GluSpec& spec, Rows wide, Rows out) {
-  if (bias != nullptr || x.count <= kDirectRows || out.width % kPanel != 0) {
+  if (bias != nullptr || x.count <= few_rows() || !gates_in_tiles() || out.width % kPanel != 0) {
     return Backend::linear_glu(x, gate_up, bias, spec, wide, out);
   }
   LinearArgs args = linear_args(gate_up, x.count, nullptr, false, out);

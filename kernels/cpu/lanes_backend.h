@@ -73,6 +73,15 @@ class LanesBackend : public CpuBase {
   void prepare_head(Rows x, const Matrix& w) override;
   void head_tile(Rows x, const Matrix& w, const HeadSpec& spec, const LogitTile& tile) override;
   TileSum tile_sum(const float* logits, int64_t count) override;
+
+  // Products with weights, which every arithmetic makes in its own way: of up to few_rows() rows
+  // straight from the stored form, of more in tiles; these also through a gate (LinearArgs::glu) if
+  // gates_in_tiles().
+  virtual int64_t few_rows() const { return kDirectRows; }
+  virtual bool gates_in_tiles() const { return true; }
+  virtual void multiply_few(Rows x, LinearArgs args);
+  virtual void multiply(Rows x, LinearArgs args);
+
   void masses(
       const float* logits, int64_t count, float best, double inverse, uint64_t* out) override;
   void add_row(float* row, const float* from, float alpha, int64_t n) override;
@@ -138,7 +147,6 @@ class LanesBackend : public CpuBase {
   int64_t blocks_of(int64_t rows) const {
     return (rows + kernels_.tile_rows - 1) / kernels_.tile_rows;
   }
-  void multiply(Rows x, LinearArgs args);
 
   // A part of attention: query rows [begin, end) of a segment for one kv head; or rows of qkv_post.
   struct Part {

@@ -38,35 +38,28 @@ const float* W13Backend::quantise(Rows x, int64_t group) {
   return reinterpret_cast<const float*>(codes);
 }
 
-void W13Backend::linear(Rows x, const Matrix& w, const Vector* bias, bool accumulate, Rows out) {
-  if (x.count == 0) return;
-  LinearArgs args = linear_args(w, x.count, bias, accumulate, out);
+void W13Backend::multiply_few(Rows x, LinearArgs args) {
   args.packed = quantise(x, x.count);
-  const int64_t panels = packed(w).panels();
-  if (x.count <= kW13DirectRows) {
-    in_groups(panels, kPanel * w.cols / 2, [&](int64_t begin, int64_t end) {
-      w13_.direct(args, begin, end);
-    });
-    return;
-  }
+  in_groups((args.n + kPanel - 1) / kPanel, kPanel * args.k / 2, [&](int64_t begin, int64_t end) {
+    w13_.direct(args, begin, end);
+  });
+}
+
+void W13Backend::multiply(Rows x, LinearArgs args) {
+  args.packed = quantise(x, x.count);
   // The codes of one group of k and the results are what a pass uses again and again.
   constexpr int64_t kMostPairs = 4;
-  const int64_t code_bytes = std::min(w13_units(w.cols), kW13GroupUnits) * kW13RowUnit;
+  const int64_t code_bytes = std::min(w13_units(args.k), kW13GroupUnits) * kW13RowUnit;
   const int64_t per_pass = rows_per_pass(code_bytes + 2 * kMostPairs * kPanel * 4) / kW13Rows;
   const int64_t blocks = w13_blocks(x.count);
   const int64_t passes = (blocks + per_pass - 1) / per_pass;
+  const int64_t panels = (args.n + kPanel - 1) / kPanel;
   in_pieces(
       panels, 2, passes, 16, kMostPairs, [&](int64_t pass, int64_t begin, int64_t end, int worker) {
         std::byte* const scratch = worker_scratch(worker).bytes(w13_.scratch_bytes);
         const int64_t from = blocks * pass / passes;
         w13_.tiles(args, from, blocks * (pass + 1) / passes, begin, end, scratch);
       });
-}
-
-// The fused one of LanesBackend is of floats.
-void W13Backend::linear_glu(
-    Rows x, const Matrix& gate_up, const Vector* bias, const GluSpec& spec, Rows wide, Rows out) {
-  Backend::linear_glu(x, gate_up, bias, spec, wide, out);
 }
 
 void W13Backend::prepare_head(Rows x, const Matrix&) { head_codes_ = quantise(x, kHeadRows); }

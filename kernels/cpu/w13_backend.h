@@ -49,17 +49,14 @@ class W13Backend : public LanesBackend {
  public:
   W13Backend(int threads, BackendFacts facts, const CpuKernels& kernels, const W13Kernels& w13);
   std::unique_ptr<Matrix> make_matrix(const MatrixSource& source) override;
-  void linear(Rows x, const Matrix& w, const Vector* bias, bool accumulate, Rows out) override;
-  void linear_glu(Rows x,
-                  const Matrix& gate_up,
-                  const Vector* bias,
-                  const GluSpec& spec,
-                  Rows wide,
-                  Rows out) override;
 
  protected:
   void prepare_head(Rows x, const Matrix& w) override;
   void head_tile(Rows x, const Matrix& w, const HeadSpec& spec, const LogitTile& tile) override;
+  int64_t few_rows() const override { return kW13DirectRows; }
+  bool gates_in_tiles() const override { return false; }
+  void multiply_few(Rows x, LinearArgs args) override;
+  void multiply(Rows x, LinearArgs args) override;
 
  private:
   // Codes of x, good until the next call: of few rows as direct() wants them, else `group` rows at

@@ -52,24 +52,11 @@ void W16Backend::multiply(Rows x, LinearArgs args) {
   });
 }
 
-void W16Backend::linear(Rows x, const Matrix& w, const Vector* bias, bool accumulate, Rows out) {
-  if (x.count == 0) return;
-  LinearArgs args = linear_args(w, x.count, bias, accumulate, out);
-  if (x.count > kW16FewRows) return multiply(x, args);
+void W16Backend::multiply_few(Rows x, LinearArgs args) {
   args.packed = reinterpret_cast<const float*>(quantise_few(x));
-  in_groups(packed(w).panels(), 2 * kPanel * w.cols, [&](int64_t begin, int64_t end) {
+  in_groups((args.n + kPanel - 1) / kPanel, 2 * kPanel * args.k, [&](int64_t begin, int64_t end) {
     few_.multiply(args, begin, end);
   });
-}
-
-void W16Backend::linear_glu(
-    Rows x, const Matrix& gate_up, const Vector* bias, const GluSpec& spec, Rows wide, Rows out) {
-  if (bias != nullptr || x.count <= kW16FewRows || out.width % kPanel != 0) {
-    return Backend::linear_glu(x, gate_up, bias, spec, wide, out);
-  }
-  LinearArgs args = linear_args(gate_up, x.count, nullptr, false, out);
-  args.glu = &spec;
-  multiply(x, args);
 }
 
 void W16Backend::prepare_head(Rows x, const Matrix&) {

@@ -40,24 +40,19 @@ class W16Backend : public LanesBackend {
              const W16Kernels& w16,
              const W16FewKernels& few);
   std::unique_ptr<Matrix> make_matrix(const MatrixSource& source) override;
-  void linear(Rows x, const Matrix& w, const Vector* bias, bool accumulate, Rows out) override;
-  void linear_glu(Rows x,
-                  const Matrix& gate_up,
-                  const Vector* bias,
-                  const GluSpec& spec,
-                  Rows wide,
-                  Rows out) override;
 
  protected:
   void prepare_head(Rows x, const Matrix& w) override;
   void head_tile(Rows x, const Matrix& w, const HeadSpec& spec, const LogitTile& tile) override;
+  int64_t few_rows() const override { return kW16FewRows; }
+  void multiply_few(Rows x, LinearArgs args) override;
+  void multiply(Rows x, LinearArgs args) override;
 
  private:
   // Codes of x, `group` rows at a time, each w16_bytes(group, width) after the one before; good
   // until the next call.
   const std::byte* quantise(Rows x, int64_t group);
   const std::byte* quantise_few(Rows x);
-  void multiply(Rows x, LinearArgs args);
 
   const W16Kernels& w16_;
   const W16FewKernels& few_;
