@@ -75,6 +75,21 @@ constexpr std::string_view kChatMl =
     "{%- endfor -%}"
     "{%- if add_generation_prompt -%}{{ '<|im_start|>assistant\\n' }}{%- endif -%}";
 
+// Gemma 3: the system text goes into the first user turn, every text is trimmed.
+// Source: Google's documentation of Gemma's formatting; chat_template of gemma-3-270m-it.
+constexpr std::string_view kGemma =
+    "{{- bos_token -}}{%- set ns = namespace(system='') -%}{%- set turns = messages -%}"
+    "{%- if messages and messages[0].role == 'system' -%}"
+    "{%- set ns.system = messages[0].content ~ '\\n\\n' -%}"
+    "{%- set turns = messages[1:] -%}{%- endif -%}"
+    "{%- for message in turns -%}"
+    "{%- if (message.role == 'user') != (loop.index0 % 2 == 0) -%}"
+    "{{ raise_exception('roles must alternate user/assistant/user/assistant') }}{%- endif -%}"
+    "{{ '<start_of_turn>' ~ ('model' if message.role == 'assistant' else message.role) ~ '\\n' }}"
+    "{{- ns.system if loop.first -}}{{ message.content.strip() }}{{ '<end_of_turn>\\n' }}"
+    "{%- endfor -%}"
+    "{%- if add_generation_prompt -%}{{ '<start_of_turn>model\\n' }}{%- endif -%}";
+
 // InternLM 1. Source: modeling_internlm.py of internlm-chat-7b (build_inputs, the revision that
 // leaves the first token to the tokenizer); system as in opencompass's meta template for it.
 constexpr std::string_view kInternLm =
@@ -139,6 +154,7 @@ constexpr Builtin kBuiltins[] = {
      kChatGlm3,
      {"[gMASK]", "sop", "<|system|>", "<|user|>", "<|assistant|>", "<|observation|>"}},
     {"chatml", kChatMl, {"<|im_start|>", "<|im_end|>"}},
+    {"gemma", kGemma, {"<start_of_turn>", "<end_of_turn>"}},
     {"internlm", kInternLm, {"<eoh>", "<eoa>"}},
     {"llama2", kLlama2, {}},
     {"moss", kMoss, {"<eoh>", "<eom>"}},

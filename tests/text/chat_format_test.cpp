@@ -56,6 +56,14 @@ TEST(ChatFormat, InternLm) {
   EXPECT_THAT(text("internlm", kTurns), StartsWith("<s><|System|>:S\n<|User|>:Q1<eoh>\n"));
 }
 
+TEST(ChatFormat, Gemma) {
+  EXPECT_EQ(text("gemma", kTurns),
+            "<s><start_of_turn>user\nS\n\nQ1<end_of_turn>\n<start_of_turn>model\nA1<end_of_turn>\n"
+            "<start_of_turn>user\nQ2<end_of_turn>\n<start_of_turn>model\n");
+  EXPECT_EQ(text("gemma", {{"user", " Q "}}, false), "<s><start_of_turn>user\nQ<end_of_turn>\n");
+  EXPECT_THROW(text("gemma", {{"user", "a"}, {"user", "b"}}), Error);
+}
+
 TEST(ChatFormat, Llama2) {
   EXPECT_EQ(text("llama2", kTurns),
             "<s>[INST] <<SYS>>\nS\n<</SYS>>\n\nQ1 [/INST] A1 </s><s>[INST] Q2 [/INST]");
