@@ -133,25 +133,6 @@ std::string random_hex() {
   return fmt::format("{:02x}", fmt::join(bytes, ""));
 }
 
-// What comes out of `file` until its end, `until` or a length that no verdict has.
-std::string read_until(int file, Clock::time_point until) {
-  std::string text;
-  while (text.size() < kMostVerdict) {
-    const auto left =
-        std::chrono::duration_cast<std::chrono::milliseconds>(until - Clock::now()).count();
-    if (left <= 0) break;
-    pollfd wait{file, POLLIN, 0};
-    const int ready = poll(&wait, 1, static_cast<int>(left));
-    if (ready < 0 && errno == EINTR) continue;
-    if (ready <= 0) break;
-    std::array<char, 1024> part{};
-    const ssize_t got = read(file, part.data(), part.size());
-    if (got <= 0) break;
-    text.append(part.data(), static_cast<size_t>(got));
-  }
-  return text;
-}
-
 // The tests' own word; "ended" where there is none.
 CodeVerdict read_verdict(const std::string& line, const std::string& nonce, bool& ended) {
   using Kind = CodeVerdict::Kind;
@@ -203,6 +184,24 @@ def escapes():
 )";
 
 }  // namespace
+
+std::string read_until(int file, std::chrono::steady_clock::time_point until) {
+  std::string text;
+  while (text.size() < kMostVerdict) {
+    // Up, since poll counts whole milliseconds and must not come back before `until`.
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(until - Clock::now()).count();
+    if (left <= 0) break;
+    pollfd wait{file, POLLIN, 0};
+    const int ready = poll(&wait, 1, static_cast<int>(left));
+    if (ready < 0 && errno == EINTR) continue;
+    if (ready <= 0) break;
+    std::array<char, 1024> part{};
+    const ssize_t got = read(file, part.data(), part.size());
+    if (got <= 0) break;
+    text.append(part.data(), static_cast<size_t>(got));
+  }
+  return text;
+}
 
 struct CodeSandbox::Parts {
   SandboxLimits limits;

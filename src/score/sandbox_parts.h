@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <chrono>
 #include <string>
 #include <utility>
 #include <vector>
@@ -30,6 +31,10 @@ class Descriptor {
 
 // An anonymous file that holds `bytes`, read from its start.
 Descriptor memory_file(std::string_view bytes);
+
+// What comes out of `file` until its end, `until` or a length that no verdict has. A file without
+// an end is never given up before `until`: the caller tells by the clock which it was.
+std::string read_until(int file, std::chrono::steady_clock::time_point until);
 
 // The BPF program of the system calls that Python needs and no others (the rest fail with EPERM;
 // clone3 with ENOSYS so that threads fall back to clone, whose flags a filter can see; clone only

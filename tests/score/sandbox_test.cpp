@@ -3,12 +3,17 @@
 // list of the attacks that worked, which must be empty.
 #include "score/sandbox.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
+#include <array>
 #include <cerrno>
+#include <chrono>
 
 #include "base/error.h"
+#include "score/sandbox_parts.h"
 #include "tests/support/require.h"
 
 namespace keju {
@@ -258,6 +263,18 @@ TEST_F(Sandbox, ResourcesEnd) {
           "def f(x): return E()",
           "assert sum(f(1)) == 3");
   EXPECT_EQ(endless.kind, Kind::kTimedOut) << endless.detail;
+}
+
+// Time that ran out must be seen as such by the clock, at whatever part of a millisecond it does.
+TEST(SandboxParts, NothingIsGivenUpBeforeItsTime) {
+  std::array<int, 2> ends{};
+  ASSERT_EQ(pipe2(ends.data(), O_CLOEXEC), 0);
+  const Descriptor out(ends[0]), in(ends[1]);
+  for (int i = 0; i < 50; ++i) {
+    const auto until = std::chrono::steady_clock::now() + std::chrono::microseconds(1000 + 37 * i);
+    EXPECT_EQ(read_until(out.get(), until), "");
+    EXPECT_GE(std::chrono::steady_clock::now(), until) << i;
+  }
 }
 
 TEST_F(Sandbox, NoEscapeWorks) {
