@@ -55,25 +55,6 @@ inline V broadcast(const float* p) {
   return {x, x};
 }
 
-template <int kOffset>
-inline V load_at(const float* p) {
-  return load(p + kOffset);
-}
-template <int kOffset, int kScale>
-inline V load_at(const float* p, int64_t index) {
-  return load(p + kScale * index + kOffset);
-}
-template <int kOffset>
-inline V spread_at(const float* p) {
-  return broadcast(p + kOffset);
-}
-template <int kOffset, int kScale>
-inline V spread_at(const float* p, int64_t index) {
-  return broadcast(p + kScale * index + kOffset);
-}
-inline void add_product(V& sum, V x, V w) { sum = mul_add(x, w, sum); }
-inline void order_memory() {}
-
 // All bits of lane i of eight where from <= i < to.
 inline __m256i eight_between(int64_t from, int64_t to) {
   const __m256i lane = _mm256_set_epi32(7, 6, 5, 4, 3, 2, 1, 0);

@@ -17,6 +17,8 @@
 
 #include "kernels/cpu/lanes_math.h"
 
+#define KEJU_LANES_AVX512  // steps.h asks
+
 // Sixteen floats and sixteen dwords of AVX-512. Everything lives in an unnamed namespace: code
 // compiled for one instruction set must never be the copy that the linker keeps for another.
 namespace keju {
@@ -51,64 +53,6 @@ inline V power_of_two(V magic) {
 inline V load(const float* p) { return {_mm512_loadu_ps(p)}; }
 inline void store(float* p, V x) { _mm512_storeu_ps(p, x.v); }
 inline V broadcast(const float* p) { return {_mm512_set1_ps(*p)}; }
-
-// What register tiles are made of. The compiler is not to move these past each other: its own order
-// of a tile's loads needs more registers than there are, and costs a tenth of the speed. Offsets
-// are in floats; indices in floats too, times kScale.
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-template <int kOffset>
-inline V load_at(const float* p) {
-  return load(p + kOffset);
-}
-template <int kOffset, int kScale>
-inline V load_at(const float* p, int64_t index) {
-  return load(p + kScale * index + kOffset);
-}
-template <int kOffset>
-inline V spread_at(const float* p) {
-  return broadcast(p + kOffset);
-}
-template <int kOffset, int kScale>
-inline V spread_at(const float* p, int64_t index) {
-  return broadcast(p + kScale * index + kOffset);
-}
-inline void add_product(V& sum, V x, V w) { sum = mul_add(x, w, sum); }
-inline void order_memory() {}
-#else
-template <int kOffset>
-__attribute__((always_inline)) inline V load_at(const float* p) {
-  V x;
-  asm volatile("vmovups %c2(%1), %0" : "=v"(x.v) : "r"(p), "i"(4 * kOffset));
-  return x;
-}
-template <int kOffset, int kScale>
-__attribute__((always_inline)) inline V load_at(const float* p, int64_t index) {
-  V x;
-  asm volatile("vmovups %c3(%1, %2, %c4), %0"
-               : "=v"(x.v)
-               : "r"(p), "r"(index), "i"(4 * kOffset), "i"(4 * kScale));
-  return x;
-}
-template <int kOffset>
-__attribute__((always_inline)) inline V spread_at(const float* p) {
-  V x;
-  asm volatile("vbroadcastss %c2(%1), %0" : "=v"(x.v) : "r"(p), "i"(4 * kOffset));
-  return x;
-}
-template <int kOffset, int kScale>
-__attribute__((always_inline)) inline V spread_at(const float* p, int64_t index) {
-  V x;
-  asm volatile("vbroadcastss %c3(%1, %2, %c4), %0"
-               : "=v"(x.v)
-               : "r"(p), "r"(index), "i"(4 * kOffset), "i"(4 * kScale));
-  return x;
-}
-__attribute__((always_inline)) inline void add_product(V& sum, V x, V w) {
-  asm volatile("vfmadd231ps %2, %1, %0" : "+v"(sum.v) : "v"(x.v), "v"(w.v));
-}
-// The loads above do not say what they read: nothing in memory may be on its way past them.
-__attribute__((always_inline)) inline void order_memory() { asm volatile("" ::: "memory"); }
-#endif
 
 // Lanes [0, n), 0 <= n <= 16.
 inline Mask first_lanes(int64_t n) { return static_cast<Mask>((1u << n) - 1u); }

@@ -6,6 +6,7 @@
 #include <array>
 #include <utility>
 
+#include "kernels/cpu/isa/steps.h"
 #include "kernels/cpu/isa/table.h"
 
 namespace keju {
