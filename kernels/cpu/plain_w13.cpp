@@ -13,10 +13,7 @@
 namespace keju {
 namespace {
 
-struct CodedRow {
-  std::vector<int32_t> codes;
-  std::vector<float> scales;  // by group
-};
+using CodedRow = W13Plain::Row;
 
 int32_t whole(float v, float inverse) {
   return static_cast<int32_t>(mul_add(v, inverse, kRoundMagic) - kRoundMagic);
@@ -41,9 +38,11 @@ float scale_of(float largest, float squares) {
 // 0 where no codes are wanted.
 float inverse_of(float scale) { return scale > 0 ? 1 / scale : 0; }
 
+}  // namespace
+
 // -- activations -------------------------------------------------------------------------------
 
-CodedRow coded(const float* x, int64_t k) {
+CodedRow W13Plain::activations(const float* x, int64_t k) {
   CodedRow row{std::vector<int32_t>(static_cast<size_t>(k)), {}};
   for (int64_t g = 0; g < w13_groups(k); ++g) {
     const int64_t begin = w13_first(k, g) * kW13Unit;
@@ -62,6 +61,8 @@ CodedRow coded(const float* x, int64_t k) {
   }
   return row;
 }
+
+namespace {
 
 // -- weights -----------------------------------------------------------------------------------
 
@@ -146,7 +147,9 @@ BlockRow block_row(DType type, const uint8_t* at, int64_t k) {
 // (a·b / 2^15), halves up: how c·S/h comes out of c at the top of 16 bits.
 int32_t top_product(int32_t a, int32_t b) { return (a * b + (1 << 14)) >> 15; }
 
-CodedRow matrix_row(const Matrix& w, int64_t n) {
+}  // namespace
+
+CodedRow W13Plain::weights(const Matrix& w, int64_t n) {
   const auto& plain = static_cast<const PlainMatrix&>(w);
   const int64_t k = w.cols;
   const int64_t sub = panel_layout(w.dtype).sub;
@@ -188,7 +191,7 @@ CodedRow matrix_row(const Matrix& w, int64_t n) {
 
 // -- products ----------------------------------------------------------------------------------
 
-float w13_dot(const CodedRow& x, const CodedRow& w, int64_t k, float start) {
+float W13Plain::dot(const CodedRow& x, const CodedRow& w, int64_t k, float start) {
   float sum = start;
   for (int64_t g = 0; g < w13_groups(k); ++g) {
     const auto begin = static_cast<size_t>(w13_first(k, g) * kW13Unit);
@@ -199,43 +202,6 @@ float w13_dot(const CodedRow& x, const CodedRow& w, int64_t k, float start) {
     sum = mul_add(static_cast<float>(products) * x.scales[at], w.scales[at], sum);
   }
   return sum;
-}
-
-std::vector<CodedRow> coded_rows(Rows x, int64_t begin, int64_t end) {
-  std::vector<CodedRow> rows;
-  for (int64_t t = begin; t < end; ++t) rows.push_back(coded(x.data + t * x.stride, x.width));
-  return rows;
-}
-
-}  // namespace
-
-void PlainW13Backend::linear(
-    Rows x, const Matrix& w, const Vector* bias, bool accumulate, Rows out) {
-  const std::vector<CodedRow> rows = coded_rows(x, 0, x.count);
-  linear_by(
-      w,
-      x.count,
-      bias,
-      accumulate,
-      out,
-      [&](int64_t n, int) { return matrix_row(w, n); },
-      [&](int64_t t, const CodedRow& row, float start) {
-        return w13_dot(rows[static_cast<size_t>(t)], row, w.cols, start);
-      });
-}
-
-void PlainW13Backend::head_tile(Rows x,
-                                const Matrix& w,
-                                const HeadSpec& spec,
-                                const LogitTile& tile) {
-  const std::vector<CodedRow> rows = coded_rows(x, tile.row0, tile.row0 + tile.rows);
-  logits_by(
-      spec,
-      tile,
-      [&](int64_t n, int) { return matrix_row(w, n); },
-      [&](int64_t t, const CodedRow& row, float start) {
-        return w13_dot(rows[static_cast<size_t>(t - tile.row0)], row, w.cols, start);
-      });
 }
 
 }  // namespace keju

@@ -10,11 +10,7 @@
 namespace keju {
 namespace {
 
-struct CodedRow {
-  std::vector<int32_t> high;
-  std::vector<int32_t> low;
-  std::vector<float> scales;  // by group
-};
+using CodedRow = W16Plain::Row;
 
 float largest_of(const float* v, int64_t n) {
   float largest = 0;
@@ -54,7 +50,9 @@ CodedRow coded(const float* v, int64_t k, float unit) {
   return row;
 }
 
-float w16_dot(const CodedRow& x, const CodedRow& w, int64_t k, float start) {
+}  // namespace
+
+float W16Plain::dot(const CodedRow& x, const CodedRow& w, int64_t k, float start) {
   float sum = start;
   for (int64_t g = 0; g < w16_groups(k); ++g) {
     const int64_t end = std::min(k, w16_first(k, g + 1) * kW16Step);
@@ -72,49 +70,12 @@ float w16_dot(const CodedRow& x, const CodedRow& w, int64_t k, float start) {
   return sum;
 }
 
-std::vector<CodedRow> coded_rows(Rows x, int64_t begin, int64_t end) {
-  std::vector<CodedRow> rows;
-  for (int64_t t = begin; t < end; ++t) {
-    rows.push_back(coded(x.data + t * x.stride, x.width, kW16Largest));
-  }
-  return rows;
-}
+CodedRow W16Plain::activations(const float* x, int64_t k) { return coded(x, k, kW16Largest); }
 
-CodedRow matrix_row(const Matrix& w, int64_t n) {
+CodedRow W16Plain::weights(const Matrix& w, int64_t n) {
   std::vector<float> row(static_cast<size_t>(w.cols));
   static_cast<const PlainMatrix&>(w).expand(n, row.data());
   return coded(row.data(), w.cols, kW16WeightLargest);
-}
-
-}  // namespace
-
-void PlainW16Backend::linear(
-    Rows x, const Matrix& w, const Vector* bias, bool accumulate, Rows out) {
-  const std::vector<CodedRow> rows = coded_rows(x, 0, x.count);
-  linear_by(
-      w,
-      x.count,
-      bias,
-      accumulate,
-      out,
-      [&](int64_t n, int) { return matrix_row(w, n); },
-      [&](int64_t t, const CodedRow& row, float start) {
-        return w16_dot(rows[static_cast<size_t>(t)], row, w.cols, start);
-      });
-}
-
-void PlainW16Backend::head_tile(Rows x,
-                                const Matrix& w,
-                                const HeadSpec& spec,
-                                const LogitTile& tile) {
-  const std::vector<CodedRow> rows = coded_rows(x, tile.row0, tile.row0 + tile.rows);
-  logits_by(
-      spec,
-      tile,
-      [&](int64_t n, int) { return matrix_row(w, n); },
-      [&](int64_t t, const CodedRow& row, float start) {
-        return w16_dot(rows[static_cast<size_t>(t - tile.row0)], row, w.cols, start);
-      });
 }
 
 }  // namespace keju

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <vector>
+
 #include "kernels/cpu/isa/w13_table.h"
 #include "kernels/cpu/lanes_backend.h"
-#include "kernels/cpu/plain_backend.h"
+#include "kernels/cpu/plain_coded.h"
 
 namespace keju {
 
@@ -18,8 +20,9 @@ namespace keju {
 // N = 46280,
 //   a     = largest magnitude
 //   n     = Σ (v·(1/a))², by fused operations; of x in 16 lanes that are folded, of W k by k
-//   scale = a · max(1/L, sqrt(n)·(1/N))     (a < 1e-30: 0 and all codes zero; any v not finite:
-//   NaN) q     = v·(1/scale) rounded to a whole number, ties to even, in one fused operation
+//   scale = a · max(1/L, sqrt(n)·(1/N))
+//   q     = v·(1/scale) rounded to a whole number, ties to even, in one fused operation
+// (a < 1e-30: the scale and all codes are zero; any v not finite: the scale is NaN).
 // Weights of block types are not rounded one by one: a value is s·c + m with a whole c of b bits,
 // -2^(b-1) <= c < 2^(b-1), and with h = 2^(b-1)
 //   S = s·h·(1/scale), M = m·(1/scale), each rounded as q above
@@ -36,14 +39,16 @@ namespace keju {
 // |q| <= L + 1.5 < 2^15. What a group loses is mostly near 2^-12.5 of the product of the norms of
 // its x and w, divided by the root of its length; large single values cost no more than with a
 // scale by the largest.
-class PlainW13Backend : public PlainBackend {
- public:
-  using PlainBackend::PlainBackend;
-  void linear(Rows x, const Matrix& w, const Vector* bias, bool accumulate, Rows out) override;
-
- protected:
-  void head_tile(Rows x, const Matrix& w, const HeadSpec& spec, const LogitTile& tile) override;
+struct W13Plain {
+  struct Row {
+    std::vector<int32_t> codes;
+    std::vector<float> scales;  // by group
+  };
+  static Row activations(const float* x, int64_t k);
+  static Row weights(const Matrix& w, int64_t n);
+  static float dot(const Row& x, const Row& w, int64_t k, float start);
 };
+using PlainW13Backend = PlainCodedBackend<W13Plain>;
 
 class W13Backend : public LanesBackend {
  public:

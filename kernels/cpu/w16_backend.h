@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <vector>
+
 #include "kernels/cpu/isa/w16_table.h"
 #include "kernels/cpu/lanes_backend.h"
-#include "kernels/cpu/plain_backend.h"
+#include "kernels/cpu/plain_coded.h"
 
 namespace keju {
 
@@ -23,14 +25,17 @@ namespace keju {
 //   out += (f · scale of x) · (a of w / 127)                each bracket rounded once
 // However large single values are, what a group loses to rounding stays below 2^-10 of the product
 // of the norms of its x and w, and is mostly far below.
-class PlainW16Backend : public PlainBackend {
- public:
-  using PlainBackend::PlainBackend;
-  void linear(Rows x, const Matrix& w, const Vector* bias, bool accumulate, Rows out) override;
-
- protected:
-  void head_tile(Rows x, const Matrix& w, const HeadSpec& spec, const LogitTile& tile) override;
+struct W16Plain {
+  struct Row {
+    std::vector<int32_t> high;
+    std::vector<int32_t> low;
+    std::vector<float> scales;  // by group
+  };
+  static Row activations(const float* x, int64_t k);
+  static Row weights(const Matrix& w, int64_t n);
+  static float dot(const Row& x, const Row& w, int64_t k, float start);
 };
+using PlainW16Backend = PlainCodedBackend<W16Plain>;
 
 class W16Backend : public LanesBackend {
  public:
