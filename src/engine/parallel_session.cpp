@@ -2,6 +2,7 @@
 #include "engine/parallel_session.h"
 
 #include <algorithm>
+#include <functional>
 #include <utility>
 
 #include "base/error.h"
@@ -9,6 +10,20 @@
 #include "engine/window_cut.h"
 
 namespace keju {
+namespace {
+
+class ShareSource : public VectorSource {
+ public:
+  ShareSource(std::vector<Request> requests, std::function<bool()> cancelled)
+      : VectorSource(std::move(requests)), cancelled_(std::move(cancelled)) {}
+  bool cancelled() const override { return cancelled_(); }
+
+ private:
+  std::function<bool()> cancelled_;
+};
+
+}  // namespace
+
 ParallelSession::ParallelSession(std::span<const std::unique_ptr<Decoder>> copies,
                                  const Tokenizer& tokenizer,
                                  const PromptEncoder& encoder,
@@ -69,6 +84,7 @@ std::optional<Response> ParallelSession::next() {
       return response;
     }
     if (failure_ && all(&Lane::ended)) std::rethrow_exception(failure_);
+    if (source_.cancelled()) return std::nullopt;  // a lane that sees it wakes us
     const bool hungry =
         std::any_of(lanes_.begin(), lanes_.end(), [](const auto& lane) { return lane->idle; });
     if (!failure_ && shares_.empty() && hungry) {
@@ -118,7 +134,7 @@ void ParallelSession::work(Lane& lane) {
 
 void ParallelSession::run_share(Lane& lane, Share share) {
   const double begin = now();  // the session's own clock starts here
-  VectorSource source(std::move(share));
+  ShareSource source(std::move(share), [this] { return stop_ || source_.cancelled(); });
   LocalSession session(*lane.decoder, tokenizer_, encoder_, options_, context_length_, source);
   while (true) {
     std::optional<Response> response = session.next();

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <deque>
@@ -70,7 +71,7 @@ class ParallelSession : public Session {
   std::deque<Share> shares_;
   std::deque<Response> ready_;
   std::exception_ptr failure_;
-  bool stop_ = false;
+  std::atomic<bool> stop_ = false;  // written under the mutex
 };
 
 }  // namespace keju

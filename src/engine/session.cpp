@@ -45,6 +45,7 @@ std::optional<Response> LocalSession::next() {
       ready_.pop_front();
       return response;
     }
+    if (source_.cancelled()) return std::nullopt;
     // Waiting prompts are admitted as long as there is room to decode them together.
     const bool room =
         static_cast<int64_t>(live_.size()) < options_.live_sequences && room_for_prompts();

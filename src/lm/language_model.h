@@ -171,11 +171,14 @@ struct ModelFacts {
   Json details;  // backend, device, isa, threads, quantisation …: recorded, not compared
 };
 
-// Hands out requests in a fixed order. Threads: called by one thread at a time.
+// Hands out requests in a fixed order. Threads: next() is called by one thread at a time.
 class RequestSource {
  public:
   virtual ~RequestSource() = default;
   virtual std::optional<Request> next() = 0;
+  // Whether no further response is wanted: a session then ends, whatever is left. Called from any
+  // thread, between the steps of a model.
+  virtual bool cancelled() const { return false; }
 };
 
 // One pass over a source. Responses are pulled one by one, in an order that the model chooses, so

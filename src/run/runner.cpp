@@ -30,7 +30,7 @@ using Exams = std::vector<std::unique_ptr<Exam>>;
 class PendingItems : public RequestSource {
  public:
   PendingItems(const Exams& exams, RunStore& store, const RunOptions& options)
-      : exams_(exams), store_(store) {
+      : exams_(exams), store_(store), cancel_(options.cancel) {
     for (const std::unique_ptr<Exam>& exam : exams) {
       starts_.push_back(total_);
       total_ += exam->size();
@@ -131,6 +131,7 @@ class PendingItems : public RequestSource {
     return merged(std::move(all));
   }
 
+  bool cancelled() const override { return cancel_ != nullptr && cancel_->load(); }
   int64_t total() const { return total_; }
   int64_t resumed() const { return resumed_; }
   int64_t handed_out() const { return handed_out_; }
@@ -139,6 +140,7 @@ class PendingItems : public RequestSource {
   static constexpr uint64_t kParts = 2;  // ids of an item: as many requests as it can be
   const Exams& exams_;
   RunStore& store_;
+  const std::atomic<bool>* cancel_;
   size_t part_ = 0;
   std::unordered_map<size_t, std::vector<std::optional<Response>>> waiting_;
   int phases_ = 1, phase_ = 0;
@@ -277,7 +279,7 @@ class Pass {
     }
   }
 
-  bool cancelled() const { return options_.cancel != nullptr && options_.cancel->load(); }
+  bool cancelled() const { return source_.cancelled(); }
 
   void note() {
     record_.stats = sum(before_, session_->stats());

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 
+#include <atomic>
 #include <bit>
 #include <map>
 #include <random>
@@ -191,6 +192,38 @@ TEST(Devices, CopiesAndLayersChangeNoBit) {
         }
       }
     }
+  }
+}
+
+// Asked whether to go on, says no from the `last`-th time.
+class EndingSource : public VectorSource {
+ public:
+  EndingSource(std::vector<Request> requests, int last)
+      : VectorSource(std::move(requests)), left_(last) {}
+  bool cancelled() const override { return --left_ <= 0; }
+
+ private:
+  mutable std::atomic<int> left_;
+};
+
+// Nobody waits for the longest answer to be finished.
+TEST(Devices, CancelledSessionsEndBetweenSteps) {
+  KEJU_NEED(shared);
+  for (const int count : {1, 2}) {
+    const Devices devices(count);
+    const auto model = devices.model("llama", Spread::kCopies, {.step_rows = 100});
+    const auto truth = answers(*model);
+    for (const int last : {1, 4}) {
+      EndingSource source(requests(), last);
+      const auto session = model->start(source);
+      size_t found = 0;
+      while (const auto response = session->next()) {
+        EXPECT_EQ(bits(*response), truth.at(response->id));
+        ++found;
+      }
+      EXPECT_LT(found, last == 1 ? 1 : truth.size()) << count << " devices, " << last;
+    }
+    EXPECT_EQ(answers(*model), truth) << "after a session that was left";
   }
 }
 
