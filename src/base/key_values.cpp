@@ -54,6 +54,18 @@ const T& get(const KeyValues& values, std::string_view key) {
 
 }  // namespace
 
+void KeyValues::erase_arrays(std::string_view prefix) {
+  std::erase_if(values_, [&](const auto& entry) {
+    const bool array = std::visit(
+        [](const auto& held) {
+          using Held = std::decay_t<decltype(held)>;
+          return !std::is_arithmetic_v<Held> && !std::is_same_v<Held, std::string>;
+        },
+        entry.second);
+    return array && entry.first.starts_with(prefix);
+  });
+}
+
 const KeyValue* KeyValues::find(std::string_view key) const {
   const auto it = values_.find(key);
   return it == values_.end() ? nullptr : &it->second;

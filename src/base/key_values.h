@@ -29,6 +29,7 @@ class KeyValues {
   explicit KeyValues(std::string where = "") : where_(std::move(where)) {}
 
   void set(std::string key, KeyValue value) { values_[std::move(key)] = std::move(value); }
+  void erase_arrays(std::string_view prefix);  // of every key that begins so
   bool has(std::string_view key) const { return values_.find(key) != values_.end(); }
   const KeyValue* find(std::string_view key) const;
   const std::string& where() const { return where_; }

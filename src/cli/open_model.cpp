@@ -234,7 +234,8 @@ OpenedModel open_model(const ModelOptions& options, TokenizerUse use) {
   const auto start = std::chrono::steady_clock::now();
   OpenedModel opened;
   opened.backends = open_backends(options);
-  opened.checkpoint = Checkpoint::open(options.model);
+  const std::shared_ptr<Checkpoint> checkpoint = Checkpoint::open(options.model);
+  opened.checkpoint = checkpoint;
   // What is not supported ends here.
   const Descriptor descriptor = describe(family_of(*opened.checkpoint), *opened.checkpoint);
   if (!descriptor.left_aside.empty())
@@ -243,6 +244,8 @@ OpenedModel open_model(const ModelOptions& options, TokenizerUse use) {
                      fmt::join(descriptor.left_aside, ", ")));
   opened.tokenizer = tokenizer_of(*opened.checkpoint, use);
   opened.chat = open_chat(*opened.checkpoint, opened.tokenizer, options.chat_template);
+  checkpoint->forget_arrays("tokenizer.ggml.");
+  give_back_free_memory();
   LocalModelParts parts;
   parts.checkpoint = opened.checkpoint;
   parts.tokenizer = opened.tokenizer;

@@ -85,7 +85,8 @@ PairBpe::PairBpe(const Vocab& vocab, BpeOptions options, size_t expected_merges)
   for (TokenId id = 0; id < vocab.size(); ++id) known_.push_back(vocab.has(id));
   if (!options.byte_level) return;
   bytes_.resize(static_cast<size_t>(vocab.size()));
-  whole_.reserve(options.ignore_merges ? bytes_.size() : 0);
+  const auto bytes_of = [this](TokenId id) { return text_of(id); };
+  whole_.reserve(options.ignore_merges ? bytes_.size() : 0, bytes_of);
   for (TokenId id = 0; id < vocab.size(); ++id) {
     std::string& bytes = bytes_[static_cast<size_t>(id)];
     if (!vocab.has(id) || !bytes_from_stand_ins(vocab.spelling(id), bytes) || bytes.empty()) {
@@ -94,7 +95,7 @@ PairBpe::PairBpe(const Vocab& vocab, BpeOptions options, size_t expected_merges)
     }
     if (vocab.find(vocab.spelling(id)) != id) continue;
     if (bytes.size() == 1) byte_ids_[static_cast<uint8_t>(bytes[0])] = id;
-    if (options.ignore_merges) whole_.insert(bytes, id);
+    if (options.ignore_merges) whole_.insert(bytes, id, bytes_of);
   }
 }
 
@@ -188,7 +189,8 @@ TokenId PairBpe::in_model(std::string_view text) const {
 }
 
 TokenId PairBpe::whole(std::string_view word) const {
-  return options_.byte_level ? whole_.find(word) : in_model(word);
+  if (!options_.byte_level) return in_model(word);
+  return whole_.find(word, [this](TokenId id) { return text_of(id); });
 }
 
 void PairBpe::encode(std::string_view word, std::vector<TokenId>& out) const {

@@ -10,9 +10,12 @@ std::unique_ptr<PairBpe> rank_model(const std::vector<std::string>& tokens,
                                     Vocab& vocab,
                                     std::string_view where) {
   StringTable ranks;
-  ranks.reserve(tokens.size());
+  const auto bytes_of = [&tokens](TokenId rank) -> std::string_view {
+    return tokens[static_cast<size_t>(rank)];
+  };
+  ranks.reserve(tokens.size(), bytes_of);
   for (size_t i = 0; i < tokens.size(); ++i) {
-    ranks.insert(tokens[i], static_cast<TokenId>(i));
+    ranks.insert(tokens[i], static_cast<TokenId>(i), bytes_of);
     vocab.add(stand_ins_from_bytes(tokens[i]), first + static_cast<TokenId>(i), where);
   }
   auto model = std::make_unique<PairBpe>(
@@ -20,8 +23,8 @@ std::unique_ptr<PairBpe> rank_model(const std::vector<std::string>& tokens,
   for (size_t i = 0; i < tokens.size(); ++i) {
     const std::string_view token = tokens[i];
     for (size_t cut = 1; cut < token.size(); ++cut) {
-      const TokenId left = ranks.find(token.substr(0, cut));
-      const TokenId right = left < 0 ? -1 : ranks.find(token.substr(cut));
+      const TokenId left = ranks.find(token.substr(0, cut), bytes_of);
+      const TokenId right = left < 0 ? -1 : ranks.find(token.substr(cut), bytes_of);
       if (right < 0) continue;
       const auto rank = static_cast<TokenId>(i);
       model->add_merge_ids(first + left, first + right, {static_cast<uint32_t>(i), first + rank});

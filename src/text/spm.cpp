@@ -28,7 +28,7 @@ bool ordinary(PieceType type) {
 PieceSet::PieceSet(const std::vector<Piece>& pieces, PieceOptions options, std::string_view where)
     : pieces_(pieces) {
   byte_ids_.fill(-1);
-  table_.reserve(pieces.size());
+  table_.reserve(pieces.size(), text_of());
   for (TokenId id = 0; id < static_cast<TokenId>(pieces.size()); ++id) {
     const Piece& piece = pieces[static_cast<size_t>(id)];
     if (std::isnan(piece.score)) {
@@ -56,10 +56,10 @@ PieceSet::PieceSet(const std::vector<Piece>& pieces, PieceOptions options, std::
                  piece.text.size(),
                  kLongestPiece);
     }
-    table_.insert(piece.text, id);
+    table_.insert(piece.text, id, text_of());
     longest_ = std::max(longest_, piece.text.size());
     if (options.match_user_defined && piece.type == PieceType::kUserDefined) {
-      user_defined_.insert(piece.text, id);
+      user_defined_.insert(piece.text, id, text_of());
       user_defined_sizes_.push_back(piece.text.size());
       user_defined_starts_[static_cast<uint8_t>(piece.text[0])] = true;
     }
@@ -74,7 +74,8 @@ PieceSet::PieceSet(const std::vector<Piece>& pieces, PieceOptions options, std::
 size_t PieceSet::user_defined_prefix(std::string_view text) const {
   if (text.empty() || !user_defined_starts_[static_cast<uint8_t>(text[0])]) return 0;
   for (const size_t size : user_defined_sizes_) {
-    if (size <= text.size() && user_defined_.find(text.substr(0, size)) >= 0) return size;
+    if (size <= text.size() && user_defined_.find(text.substr(0, size), text_of()) >= 0)
+      return size;
   }
   return 0;
 }

@@ -42,13 +42,18 @@ struct PieceOptions {
 // What SentencePiece models share: pieces by text, byte pieces, the unknown piece and the matcher
 // of user-defined pieces.
 class PieceSet {
+  auto text_of() const {
+    return [this](TokenId id) -> std::string_view { return (*this)[id].text; };
+  }
+
  public:
   // `pieces` must outlive the set.
   PieceSet(const std::vector<Piece>& pieces, PieceOptions options, std::string_view where);
 
   const std::vector<Piece>& pieces() const { return pieces_; }
   const Piece& operator[](TokenId id) const { return pieces_[static_cast<size_t>(id)]; }
-  TokenId find(std::string_view text) const { return table_.find(text); }  // -1; ordinary pieces
+  // Of ordinary pieces; -1 if none is spelled so.
+  TokenId find(std::string_view text) const { return table_.find(text, text_of()); }
   size_t longest() const { return longest_; }
   TokenId unk() const { return unk_; }  // -1 if there is none
   bool has_unused() const { return has_unused_; }

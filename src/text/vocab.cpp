@@ -6,47 +6,8 @@
 
 #include "base/error.h"
 #include "base/utf8.h"
-#include "text/hash.h"
 
 namespace keju {
-
-void StringTable::reserve(size_t entries) {
-  keys_.reserve(entries);
-  ids_.reserve(entries);
-  while (slots_.size() < entries * 2) grow();
-}
-
-void StringTable::place(uint64_t hash, uint32_t index) {
-  const size_t mask = slots_.size() - 1;
-  size_t at = hash & mask;
-  while (!slots_[at].empty()) at = (at + 1) & mask;
-  slots_[at] = {static_cast<uint32_t>(hash >> 32), index};
-}
-
-void StringTable::grow() {
-  slots_.assign(slots_.size() * 2, Slot{});
-  for (uint32_t i = 0; i < keys_.size(); ++i)
-    place(hash_bytes(keys_[i].data(), keys_[i].size()), i);
-}
-
-bool StringTable::insert(std::string_view key, TokenId id) {
-  if (find(key) >= 0) return false;
-  if ((keys_.size() + 1) * 2 > slots_.size()) grow();
-  place(hash_bytes(key.data(), key.size()), static_cast<uint32_t>(keys_.size()));
-  keys_.push_back(key);
-  ids_.push_back(id);
-  return true;
-}
-
-TokenId StringTable::find(std::string_view key) const {
-  const size_t mask = slots_.size() - 1;
-  const uint64_t hash = hash_bytes(key.data(), key.size());
-  const auto tag = static_cast<uint32_t>(hash >> 32);
-  for (size_t at = hash & mask; !slots_[at].empty(); at = (at + 1) & mask) {
-    if (slots_[at].tag == tag && keys_[slots_[at].index] == key) return ids_[slots_[at].index];
-  }
-  return -1;
-}
 
 std::string_view Vocab::keep(std::string_view text) {
   if (text.empty()) return {};
@@ -85,7 +46,7 @@ void Vocab::add(std::string_view spelling, TokenId id, std::string_view where) {
   }
   spellings_[index] = keep(spelling);
   used_[index] = true;
-  table_.insert(spellings_[index], id);
+  table_.insert(spelling, id, [this](TokenId other) { return this->spelling(other); });
 }
 
 namespace {

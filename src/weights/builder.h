@@ -22,7 +22,7 @@ class CheckpointBuilder {
   void set_metadata(KeyValues metadata) { checkpoint_->metadata_ = std::move(metadata); }
   void set_config(Json config) { checkpoint_->config_ = std::move(config); }
 
-  std::shared_ptr<const Checkpoint> finish() { return std::move(checkpoint_); }
+  std::shared_ptr<Checkpoint> finish() { return std::move(checkpoint_); }
 
  private:
   std::shared_ptr<Checkpoint> checkpoint_;

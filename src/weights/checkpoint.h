@@ -51,7 +51,7 @@ class Checkpoint {
   // hf:ORG/NAME[@REV], modelscope:ORG/NAME, ollama:NAME looked up in caches already on disk.
   // Errors: Error(kIo) not there, Error(kInput) malformed, Error(kUnsupported) names a tensor type
   // or format; each with the file and, where it helps, the byte offset.
-  static std::shared_ptr<const Checkpoint> open(const std::string& path);
+  static std::shared_ptr<Checkpoint> open(const std::string& path);
 
   Format format() const { return format_; }
   const std::filesystem::path& root() const { return root_; }  // the folder, or the GGUF file
@@ -64,6 +64,10 @@ class Checkpoint {
 
   const KeyValues& metadata() const { return metadata_; }  // GGUF; empty otherwise
   const Json& config() const { return config_; }           // config.json; null for GGUF
+
+  // Frees the metadata's arrays under a prefix ("tokenizer.ggml."), as where what is made of them
+  // is all that is needed from now on. Not while another thread uses the checkpoint.
+  void forget_arrays(std::string_view prefix) { metadata_.erase_arrays(prefix); }
 
   uint64_t weight_bytes() const;  // of all tensors
 

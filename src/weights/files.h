@@ -24,7 +24,7 @@ std::shared_ptr<const MappedFile> map_file(const std::filesystem::path& path);
 Json small_json(const std::filesystem::path& path);
 
 // A GGUF file, with the rest of its parts if it is the first of several.
-std::shared_ptr<const Checkpoint> open_gguf(const std::filesystem::path& path);
+std::shared_ptr<Checkpoint> open_gguf(const std::filesystem::path& path);
 
 // What a name such as model-00002-of-00003.gguf says; count 0 if it is not of that form.
 struct PartName {
@@ -36,11 +36,11 @@ PartName part_name(const std::string& file_name, std::string_view extension);
 
 // A folder of safetensors or PyTorch files, sharded or not, with its config.json; null if it holds
 // neither.
-std::shared_ptr<const Checkpoint> open_plain_folder(const std::filesystem::path& folder);
+std::shared_ptr<Checkpoint> open_plain_folder(const std::filesystem::path& folder);
 
 // One such file, with the config.json beside it if there is one.
-std::shared_ptr<const Checkpoint> open_plain_file(const std::filesystem::path& path,
-                                                  Checkpoint::Format format);
+std::shared_ptr<Checkpoint> open_plain_file(const std::filesystem::path& path,
+                                            Checkpoint::Format format);
 
 // Names of the files in `folder` that end with `extension`, sorted.
 std::vector<std::string> names_with(const std::filesystem::path& folder,

@@ -34,7 +34,7 @@ fs::path only_gguf(const fs::path& folder) {
              listed(names));
 }
 
-std::shared_ptr<const Checkpoint> open_file(const fs::path& path) {
+std::shared_ptr<Checkpoint> open_file(const fs::path& path) {
   const std::string extension = path.extension().string();
   if (extension == ".gguf") return open_gguf(path);
   if (extension == ".safetensors") return open_plain_file(path, Checkpoint::Format::kSafetensors);
@@ -56,7 +56,7 @@ std::shared_ptr<const Checkpoint> open_file(const fs::path& path) {
 
 }  // namespace
 
-std::shared_ptr<const Checkpoint> Checkpoint::open(const std::string& path) {
+std::shared_ptr<Checkpoint> Checkpoint::open(const std::string& path) {
   const fs::path found = locate_checkpoint(path);
   std::error_code error;
   const fs::file_status status = fs::status(found, error);

@@ -55,7 +55,7 @@ TensorFile read_part(const MappedFile& file, const fs::path& path) {
 
 }  // namespace
 
-std::shared_ptr<const Checkpoint> open_gguf(const fs::path& path) {
+std::shared_ptr<Checkpoint> open_gguf(const fs::path& path) {
   CheckpointBuilder builder(Checkpoint::Format::kGguf, path);
   auto file = map_file(path);
   TensorFile content = read_part(*file, path);

@@ -105,7 +105,7 @@ void ShardIndex::finish() const {
   }
 }
 
-std::shared_ptr<const Checkpoint> open_sharded(const fs::path& folder, const PlainFormat& format) {
+std::shared_ptr<Checkpoint> open_sharded(const fs::path& folder, const PlainFormat& format) {
   CheckpointBuilder builder(format.format, folder);
   builder.set_config(small_json(folder / "config.json"));
   ShardIndex index(folder / format.index, format.extension);
@@ -119,9 +119,9 @@ std::shared_ptr<const Checkpoint> open_sharded(const fs::path& folder, const Pla
   return builder.finish();
 }
 
-std::shared_ptr<const Checkpoint> open_single(CheckpointBuilder builder,
-                                              const fs::path& path,
-                                              const PlainFormat& format) {
+std::shared_ptr<Checkpoint> open_single(CheckpointBuilder builder,
+                                        const fs::path& path,
+                                        const PlainFormat& format) {
   auto file = map_file(path);
   TensorFile content = format.read(file->bytes(), path.string());
   builder.add(std::move(file), std::move(content));
@@ -148,7 +148,7 @@ std::string single_file(const fs::path& folder, const PlainFormat& format) {
 
 }  // namespace
 
-std::shared_ptr<const Checkpoint> open_plain_folder(const fs::path& folder) {
+std::shared_ptr<Checkpoint> open_plain_folder(const fs::path& folder) {
   for (const PlainFormat* format : {&kSafetensors, &kTorch}) {
     std::error_code ignored;
     if (!fs::exists(folder / format->single, ignored) &&
@@ -164,7 +164,7 @@ std::shared_ptr<const Checkpoint> open_plain_folder(const fs::path& folder) {
   return nullptr;
 }
 
-std::shared_ptr<const Checkpoint> open_plain_file(const fs::path& path, Checkpoint::Format which) {
+std::shared_ptr<Checkpoint> open_plain_file(const fs::path& path, Checkpoint::Format which) {
   const PlainFormat& format = which == Checkpoint::Format::kTorch ? kTorch : kSafetensors;
   const fs::path folder = path.has_parent_path() ? path.parent_path() : fs::path(".");
   if (part_name(path.filename().string(), format.extension).count > 1) {

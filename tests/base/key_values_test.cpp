@@ -32,6 +32,17 @@ std::string input_error(const Call& call) {
   return "";
 }
 
+TEST(KeyValues, ArraysUnderAPrefixGo) {
+  KeyValues values = example();
+  values.set("tokens.first", std::string("a"));
+  values.erase_arrays("t");
+  EXPECT_FALSE(values.has("tokens"));
+  EXPECT_FALSE(values.has("types"));
+  EXPECT_TRUE(values.has("tokens.first"));
+  EXPECT_TRUE(values.has("scores"));
+  EXPECT_EQ(values.all().size(), 6u);
+}
+
 TEST(KeyValues, TypedGetters) {
   const KeyValues values = example();
   EXPECT_EQ(values.string("general.name"), "tiny");
