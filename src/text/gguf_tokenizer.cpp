@@ -202,14 +202,18 @@ void GgufReader::read_sentencepiece() {
   const std::vector<double>& scores = metadata_.numbers("tokenizer.ggml.scores");
   same_length("tokenizer.ggml.scores", scores.size());
   parts_.pieces = std::make_unique<std::vector<Piece>>();
+  parts_.pieces->reserve(tokens_.size());
   int space_runs = 0;
   for (size_t i = 0; i < tokens_.size(); ++i) {
-    parts_.pieces->push_back({tokens_[i], static_cast<float>(scores[i]), types_[i]});
+    parts_.pieces->push_back({parts_.vocab->spelling(static_cast<TokenId>(i)),
+                              static_cast<float>(scores[i]),
+                              types_[i]});
     if (types_[i] != PieceType::kUserDefined || !is_space_run(tokens_[i])) continue;
     // Runs of spaces are looked for in the text as the model sees it, and joined before all else.
     Piece& run = parts_.pieces->back();
-    run.text.clear();
-    for (size_t n = 0; n < tokens_[i].size(); ++n) run.text += kSpaceSymbol;
+    std::string symbols;
+    for (size_t n = 0; n < tokens_[i].size(); ++n) symbols += kSpaceSymbol;
+    run.text = parts_.vocab->keep(symbols);
     run.score = 1e6f - static_cast<float>(space_runs++);
   }
   std::erase_if(parts_.added, [](const AddedToken& token) { return is_space_run(token.text); });

@@ -179,10 +179,11 @@ std::unique_ptr<Tokenizer> read_sentencepiece(const std::filesystem::path& path,
   parts.special.eos = role(file, file.eos_id);
   parts.special.pad = role(file, file.pad_id);
   for (TokenId id = 0; id < static_cast<TokenId>(file.pieces.size()); ++id) {
-    const Piece& piece = file.pieces[static_cast<size_t>(id)];
+    Piece& piece = file.pieces[static_cast<size_t>(id)];
     parts.vocab->add(piece.text, id, where);
+    piece.text = parts.vocab->spelling(id);  // not the file's
     const bool special = piece.type == PieceType::kControl || piece.type == PieceType::kUnknown;
-    if (special && !piece.text.empty()) parts.added.push_back({piece.text, id, true});
+    if (special && !piece.text.empty()) parts.added.push_back({std::string(piece.text), id, true});
   }
   for (const AddedToken& token : config.added) {
     if (!parts.vocab->has(token.id)) parts.added.push_back(token);

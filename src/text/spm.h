@@ -26,7 +26,7 @@ enum class PieceType : uint8_t {
 };
 
 struct Piece {
-  std::string text;
+  std::string_view text;  // lasts as long as the piece: the vocabulary's
   float score = 0;
   PieceType type = PieceType::kNormal;
 };

@@ -86,8 +86,10 @@ class Vocab {
   std::string_view spelling(TokenId id) const { return spellings_[static_cast<size_t>(id)]; }
   int64_t size() const { return static_cast<int64_t>(spellings_.size()); }  // one above the last id
 
- private:
+  // A copy of `text` that lasts as long as the vocabulary, and is no entry of it.
   std::string_view keep(std::string_view text);
+
+ private:
   std::vector<std::unique_ptr<char[]>> arena_;
   size_t arena_left_ = 0;
   char* arena_next_ = nullptr;

@@ -85,7 +85,12 @@ class ProtoWriter {
 };
 
 struct SmallSpm {
-  std::vector<Piece> pieces{{"<unk>", 0, PieceType::kUnknown},
+  struct Entry {
+    std::string text;
+    float score = 0;
+    PieceType type = PieceType::kNormal;
+  };
+  std::vector<Entry> pieces{{"<unk>", 0, PieceType::kUnknown},
                             {"<s>", 0, PieceType::kControl},
                             {"</s>", 0, PieceType::kControl}};
   uint64_t model_type = 2;  // BPE
@@ -102,7 +107,7 @@ struct SmallSpm {
   }
   std::string bytes() const {
     ProtoWriter file;
-    for (const Piece& piece : pieces) {
+    for (const Entry& piece : pieces) {
       ProtoWriter message;
       message.text(1, piece.text).real(2, piece.score).number(3, static_cast<uint64_t>(piece.type));
       file.text(1, message.bytes());
