@@ -35,12 +35,15 @@ def sha(text):
     return hashlib.sha256(text.encode("utf-8")).hexdigest()
 
 
-def put(suite, protocol, subject, prompt, continuations=None, answer=None, gold=None, chat=None):
+def put(suite, protocol, subject, prompt, continuations=None, answer=None, gold=None, chat=None,
+        conclusion=None):
+    """conclusion: the second prompt, where the model wrote WROTE on from the first."""
     print(json.dumps({"suite": suite, "protocol": protocol, "subject": subject,
                       "characters": len(prompt), "prompt_sha256": sha(prompt),
                       "continuations": continuations,
                       "answer_sha256": None if answer is None else sha(answer), "gold": gold,
-                      "chat_sha256": None if chat is None else sha(compact(chat))},
+                      "chat_sha256": None if chat is None else sha(compact(chat)),
+                      **({} if conclusion is None else {"conclusion_sha256": sha(conclusion)})},
                      ensure_ascii=False))
 
 
@@ -58,6 +61,7 @@ def put_chat(suite, protocol, subject, answer, *messages):
 
 
 LETTERS = ["A", "B", "C", "D"]
+WROTE = "因为它是第一个。"
 
 
 def block(row, question="question"):
@@ -105,7 +109,8 @@ def ceval():
     for i, d in enumerate(dev):
         turns += [("user", (line + "\n\n" if i == 0 else "") + block(d) + "\n答案："), ("assistant", d["answer"])]
     put_chat("ceval", "chatgpt", subject, row["answer"], *turns, ("user", block(row) + "\n答案："))
-    generate("chatglm2", "[Round 1]\n\n问：" + block(row) + "\n\n答：")
+    put("ceval", "chatglm2", subject, "[Round 1]\n\n问：" + block(row) + "\n\n答：", LETTERS, gold=gold,
+        conclusion="[Round 1]\n\n问：" + block(row) + WROTE + "\n" + "综上所述，ABCD中正确的选项是：" + "\n\n答：")
     generate("oc-0shot-bd40ef", one + block(row) + "\n让我们一步一步思考。答案: ")
 
     def listed(r):

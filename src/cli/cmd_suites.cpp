@@ -89,6 +89,7 @@ int show_suite(const Show& options) {
              {"first_item", item.id},
              {"prompt", item.prompt},
              {"system", item.system},
+             {"conclude", exam->protocol().conclude},
              {"turns", item.turns},
              {"answers", item.answers},
              {"prefill", item.prefill},
@@ -117,6 +118,10 @@ int show_suite(const Show& options) {
         exam->chance(),
         item.id,
         item_text(exam->protocol(), item));
+    if (!exam->protocol().conclude.empty()) {
+      fmt::print("then, with what the model wrote in between\n----\n{}\n----\n",
+                 exam->concluding_prompt(0, "[what the model wrote]"));
+    }
     for (const std::string& c : item.continuations) fmt::print("option {}\n", Json(c).dump());
     if (tokenizer != nullptr)
       fmt::print("prompt ids {}\noption ids {}\n",

@@ -52,6 +52,10 @@ Rules rules_of(const SuiteVariant& variant) {
     rules.push_back({"score", std::string(name(p.score))});
     rules.push_back({"option token", option_token_name(p.option_token)});
   }
+  if (!p.conclude.empty()) {
+    rules.push_back({"written first", fmt::format("at most {} tokens", p.generate.max_tokens)});
+    rules.push_back({"conclude", Json(p.conclude).dump()});
+  }
   if (p.task == Task::kGenerate) {
     rules.push_back({"extract", p.extract});
     rules.push_back({"compare", p.compare});

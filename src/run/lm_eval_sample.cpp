@@ -71,6 +71,11 @@ Parts own_context_parts(const StoredItem& stored, const ScoreResult& result) {
   return parts;
 }
 
+// The prompt of the item's last request.
+const std::string& asked(const ExamManifest& exam, const StoredItem& stored) {
+  return exam.protocol.conclude.empty() ? stored.prompt : stored.answers.at(0);
+}
+
 // With a second round of scores, those of the options without the question, the harness's
 // acc_mutual_info follows.
 Parts choose_parts(const ExamManifest& exam, const StoredItem& stored, const ScoreResult& result) {
@@ -81,7 +86,7 @@ Parts choose_parts(const ExamManifest& exam, const StoredItem& stored, const Sco
     const ContinuationScore& one = result.continuations[i];
     const Json pair = Json::array({python_float(one.logprob), one.greedy ? "True" : "False"});
     add_argument(parts,
-                 i < options ? stored.prompt : exam.protocol.unconditional,
+                 i < options ? asked(exam, stored) : exam.protocol.unconditional,
                  stored.continuations.at(i % options));
     parts.resps.push_back(Json::array({pair}));
     parts.filtered.push_back(pair);
@@ -108,7 +113,7 @@ Parts generate_parts(const ExamManifest& exam,
   Parts parts;
   const GenerateSettings& settings = exam.protocol.generate;
   add_argument(parts,
-               stored.prompt,
+               asked(exam, stored),
                Json{{"until", settings.stop},
                     {"do_sample", settings.temperature > 0},
                     {"temperature", settings.temperature},

@@ -80,32 +80,34 @@ Json to_json(const Protocol& protocol) {
   for (const Threshold& threshold : protocol.thresholds) thresholds.push_back(to_json(threshold));
   Json also = Json::array();
   for (const ChoiceScore score : protocol.also) also.push_back(name(score));
-  return {{"id", protocol.id},
-          {"name", protocol.name},
-          {"about", protocol.about},
-          {"task", name(protocol.task)},
-          {"score", name(protocol.score)},
-          {"also", also},
-          {"option_token", name(protocol.option_token)},
-          {"average", kAverages[static_cast<size_t>(protocol.average)]},
-          {"extract", protocol.extract},
-          {"also_extract", protocol.also_extract},
-          {"compare", protocol.compare},
-          {"max_tokens", protocol.generate.max_tokens},
-          {"temperature", protocol.generate.temperature},
-          {"top_p", protocol.generate.top_p},
-          {"stop", protocol.generate.stop},
-          {"samples", protocol.generate.samples},
-          {"chat", protocol.generate.chat},
-          {"system", protocol.generate.system},
-          {"prefill", protocol.generate.prefill},
-          {"own_contexts", protocol.own_contexts},
-          {"unconditional", protocol.unconditional},
-          {"thresholds", std::move(thresholds)},
-          {"private", protocol.private_items},
-          {"cyclic", protocol.cyclic},
-          {"shots_as_turns", protocol.generate.shots_as_turns},
-          {"judge", protocol.judge ? to_json(*protocol.judge) : Json()}};
+  Json out = {{"id", protocol.id},
+              {"name", protocol.name},
+              {"about", protocol.about},
+              {"task", name(protocol.task)},
+              {"score", name(protocol.score)},
+              {"also", also},
+              {"option_token", name(protocol.option_token)},
+              {"average", kAverages[static_cast<size_t>(protocol.average)]},
+              {"extract", protocol.extract},
+              {"also_extract", protocol.also_extract},
+              {"compare", protocol.compare},
+              {"max_tokens", protocol.generate.max_tokens},
+              {"temperature", protocol.generate.temperature},
+              {"top_p", protocol.generate.top_p},
+              {"stop", protocol.generate.stop},
+              {"samples", protocol.generate.samples},
+              {"chat", protocol.generate.chat},
+              {"system", protocol.generate.system},
+              {"prefill", protocol.generate.prefill},
+              {"own_contexts", protocol.own_contexts},
+              {"unconditional", protocol.unconditional},
+              {"thresholds", std::move(thresholds)},
+              {"private", protocol.private_items},
+              {"cyclic", protocol.cyclic},
+              {"shots_as_turns", protocol.generate.shots_as_turns},
+              {"judge", protocol.judge ? to_json(*protocol.judge) : Json()}};
+  if (!protocol.conclude.empty()) out["conclude"] = protocol.conclude;  // earlier runs go on
+  return out;
 }
 
 std::vector<std::string> strings(const Json& object, std::string_view key, std::string_view where) {
@@ -149,6 +151,7 @@ Protocol protocol_from_json(const Json& json, std::string_view where) {
   // Runs of earlier versions have none of these.
   protocol.private_items = json.value("private", false);
   protocol.cyclic = json.value("cyclic", false);
+  protocol.conclude = json.value("conclude", "");
   protocol.generate.shots_as_turns = json.value("shots_as_turns", false);
   if (json.contains("judge") && !json["judge"].is_null()) {
     protocol.judge = judge_from_json(json["judge"], where);

@@ -72,6 +72,13 @@ std::vector<Request> make_requests(const std::string& suite,
   Request request;
   request.group = suite + "/" + item.subject;
   request.key = item.id;
+  if (!protocol.conclude.empty()) {
+    if (item.answers.empty()) {
+      request.what = generation(protocol.generate, std::move(item));
+      return {std::move(request)};
+    }
+    item.prompt = item.answers.front();
+  }
   if (protocol.task == Task::kPerplexity) {
     request.what = RollingRequest{std::move(item.prompt)};
     return {std::move(request)};

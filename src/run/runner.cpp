@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <deque>
 #include <map>
 #include <unordered_map>
 #include <unordered_set>
@@ -57,16 +58,26 @@ class PendingItems : public RequestSource {
     }
   }
 
-  // Later turns of a conversation are asked when the earlier ones are answered: the items are gone
-  // through once for every turn that some exam has.
-  int phases() const { return phases_; }
-  void begin_phase(int phase) {
-    phase_ = phase;
+  // Whether there is more to ask once all that was handed out is answered. Later turns of a
+  // conversation are asked when the earlier ones are answered: the items are gone through once for
+  // every turn that some exam has.
+  bool go_on() {
+    if (!begun_.empty()) return true;
+    if (++phase_ >= phases_) return false;
     next_ = 0;
+    return true;
   }
 
   std::optional<Request> next() override {
-    for (; next_ < total_; ++next_) {
+    while (ready_.empty() && !begun_.empty()) {
+      const int64_t at = begun_.front();
+      begun_.pop_front();
+      const auto [exam, index] = place(static_cast<uint64_t>(at) * kParts);
+      ExamItem item = exam->item(index);
+      item.answers = {conclusions_.at(static_cast<size_t>(at)).prompt};
+      ask(at, *exam, std::move(item));
+    }
+    for (; ready_.empty() && next_ < total_; ++next_) {
       if (done_[static_cast<size_t>(next_)]) continue;
       const auto [exam, index] = place(static_cast<uint64_t>(next_) * kParts);
       if (index % exam->turns() != phase_) continue;
@@ -74,17 +85,13 @@ class PendingItems : public RequestSource {
       std::optional<std::vector<std::string>> answers = answers_before(*exam, index);
       if (!answers) continue;  // an earlier turn failed: this one stays unfinished
       if (exam->turns() > 1) item.answers = std::move(*answers);
-      std::vector<Request> requests = make_requests(*exam, std::move(item));
-      Request request = std::move(requests.at(part_));
-      request.id = static_cast<uint64_t>(next_) * kParts + part_;
-      if (++part_ == requests.size()) {
-        part_ = 0;
-        ++next_;
-        ++handed_out_;
-      }
-      return request;
+      ask(next_, *exam, std::move(item));
+      ++handed_out_;
     }
-    return std::nullopt;
+    if (ready_.empty()) return std::nullopt;
+    Request request = std::move(ready_.front());
+    ready_.pop_front();
+    return request;
   }
 
   // What the model said to the turns before item `index`.
@@ -113,8 +120,21 @@ class PendingItems : public RequestSource {
 
   // The item's whole response once all its parts are there, until then nothing. A model that
   // answers twice would count an item twice.
-  std::optional<Response> collect(Response response, const Protocol& protocol) {
+  std::optional<Response> collect(Response response, const Exam& exam, int64_t index) {
+    const Protocol& protocol = exam.protocol();
     const size_t item = static_cast<size_t>(response.id / kParts), part = response.id % kParts;
+    if (!protocol.conclude.empty() && conclusions_.count(item) == 0) {
+      KEJU_CHECK(!done_[item] && part == 0, "a response came twice");
+      if (!response.error.empty()) {
+        done_[item] = true;
+        return response;
+      }
+      const auto& wrote = std::get<GenerateResult>(response.what);
+      conclusions_[item] = {exam.concluding_prompt(index, wrote.text),
+                            response.timing.end_s - response.timing.begin_s};
+      begun_.push_back(static_cast<int64_t>(item));
+      return std::nullopt;
+    }
     const size_t parts = static_cast<size_t>(requests_per_item(protocol));
     KEJU_CHECK(!done_[item] && part < parts, "a response came twice");
     std::vector<std::optional<Response>>& here = waiting_[item];
@@ -128,7 +148,20 @@ class PendingItems : public RequestSource {
     for (std::optional<Response>& one : here) all.push_back(std::move(*one));
     waiting_.erase(item);
     done_[item] = true;
-    return merged(std::move(all));
+    Response whole = merged(std::move(all));
+    if (const auto made = conclusions_.find(item); made != conclusions_.end()) {
+      whole.timing.begin_s -= made->second.seconds;
+    }
+    return whole;
+  }
+
+  // The prompt that an item was concluded by, if its protocol does; it is not kept any longer.
+  std::vector<std::string> take_conclusion(uint64_t id) {
+    std::vector<std::string> taken;
+    if (auto made = conclusions_.extract(static_cast<size_t>(id / kParts)); !made.empty()) {
+      taken.push_back(std::move(made.mapped().prompt));
+    }
+    return taken;
   }
 
   bool cancelled() const override { return cancel_ != nullptr && cancel_->load(); }
@@ -138,11 +171,27 @@ class PendingItems : public RequestSource {
 
  private:
   static constexpr uint64_t kParts = 2;  // ids of an item: as many requests as it can be
+  struct Conclusion {
+    std::string prompt;
+    double seconds = 0;  // that it took to write what it is made of
+  };
+
+  void ask(int64_t at, const Exam& exam, ExamItem item) {
+    uint64_t id = static_cast<uint64_t>(at) * kParts;
+    for (Request& request : make_requests(exam, std::move(item))) {
+      request.id = id++;
+      ready_.push_back(std::move(request));
+    }
+  }
+
   const Exams& exams_;
   RunStore& store_;
   const std::atomic<bool>* cancel_;
-  size_t part_ = 0;
+  std::deque<Request> ready_;  // of one item
   std::unordered_map<size_t, std::vector<std::optional<Response>>> waiting_;
+  // Where the protocol concludes: the second prompts, and whose are still to be asked.
+  std::unordered_map<size_t, Conclusion> conclusions_;
+  std::deque<int64_t> begun_;
   int phases_ = 1, phase_ = 0;
   std::vector<int64_t> starts_;
   std::vector<bool> done_;
@@ -200,10 +249,9 @@ class Pass {
     report(nullptr);
     try {
       examine();
-      for (int phase = 1; phase < source_.phases() && !cancelled(); ++phase) {
+      while (!cancelled() && source_.go_on()) {
         before_ = sum(before_, session_->stats());
         session_.reset();
-        source_.begin_phase(phase);
         session_ = model_.start(source_);
         examine();
       }
@@ -237,10 +285,15 @@ class Pass {
       std::optional<Response> response = session_->next();
       if (!response) break;
       const auto [exam, index] = source_.place(response->id);
-      response = source_.collect(std::move(*response), exam->protocol());
+      response = source_.collect(std::move(*response), *exam, index);
       if (!response) continue;
-      auto score = [exam = exam, index = index, got = std::move(*response)]() mutable {
-        return ExaminedItem{exam, index, stored_item(*exam, index, std::move(got))};
+      auto score = [exam = exam,
+                    index = index,
+                    conclusion = source_.take_conclusion(response->id),
+                    got = std::move(*response)]() mutable {
+        StoredItem item = stored_item(*exam, index, std::move(got));
+        if (!conclusion.empty()) item.answers = std::move(conclusion);
+        return ExaminedItem{exam, index, std::move(item)};
       };
       if (exam->protocol().compare == kPythonTests) {
         programs_.give(std::move(score));

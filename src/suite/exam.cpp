@@ -139,6 +139,13 @@ class FileExam : public Exam {
     return item;
   }
 
+  std::string concluding_prompt(int64_t index, const std::string& wrote) const override {
+    const Place place = place_of(index);
+    DataRow row = place.paper.rows->rows[static_cast<size_t>(place.at)];
+    if (options_.cyclic && place.part > 0) row = rotated(row, place.part);
+    return place.paper.prompter->conclusion(row, *place.paper.subject, item(index).prompt, wrote);
+  }
+
  private:
   struct Place {
     const Paper& paper;
@@ -363,6 +370,12 @@ class FileExam : public Exam {
                  "samples, temperature: found {} and {}, need 1 to 10000 and at least 0",
                  settings.samples,
                  settings.temperature);
+    }
+    if (settings.chat && !protocol_.conclude.empty()) {
+      throw fail(Code::kUsage,
+                 "{}: chat: found it asked for, need none: {}",
+                 protocol_.id,
+                 "what the model writes is gone on with as plain text");
     }
     if (settings.samples > 1 && settings.temperature == 0) {
       throw fail(Code::kUsage,

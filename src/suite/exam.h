@@ -91,6 +91,9 @@ struct Protocol {
   std::vector<std::string> also_extract;  // further rules, shown beside it
   std::string compare;                    // "number_equal", "letter_equal", "text_equal"
   GenerateSettings generate;
+  // Template, also of `prompt` and `wrote`. Where there is one the model first writes on from the
+  // prompt, by `generate`; this, with what it wrote, is then the prompt of what the task asks for.
+  std::string conclude;
   int default_shots = 0;
   std::vector<Threshold> thresholds;
   // Items and outputs stay in the run's store; results, reports and exports hold hashes and counts.
@@ -126,7 +129,8 @@ struct ExamItem {
   int64_t sample = 0;  // which of the protocol's samples; ids of several end in "#0", "#1", …
   std::string system, prefill;  // of a chat, rendered
   // A conversation: the user's turns up to this one, which is asked for, and the answers to those
-  // before: the worked examples', or the model's own (which only a run knows).
+  // before: the worked examples', or the model's own (which only a run knows). Where the protocol
+  // concludes, one: Exam::concluding_prompt of what the model wrote first.
   std::vector<std::string> turns, answers;
 };
 
@@ -178,6 +182,9 @@ class Exam {
   // Rendered on demand; 0 <= index < size(). Errors: Error(kIo) where its text cannot be read
   // again.
   virtual ExamItem item(int64_t index) const = 0;
+  // The prompt of what the task asks for, after the model `wrote` on from the item's own. Only
+  // where Protocol::conclude is not empty.
+  virtual std::string concluding_prompt(int64_t index, const std::string& wrote) const = 0;
   virtual std::string item_id(int64_t index) const { return item(index).id; }  // without the rest
 };
 

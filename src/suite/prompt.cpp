@@ -66,7 +66,8 @@ Prompter::Prompter(const SuiteVariant& variant, const DataCard& card)
       option_(variant.prompt.option),
       option_context_(variant.prompt.option_context),
       system_({variant.protocol.generate.system, variant.at}),
-      prefill_({variant.protocol.generate.prefill, variant.at}) {
+      prefill_({variant.protocol.generate.prefill, variant.at}),
+      conclude_({variant.protocol.conclude, variant.at}) {
   const std::string& accept = variant.prompt.accept;
   if (accept.find("{{") != std::string::npos) accept_ = PromptTemplate({accept, variant.at});
   for (const auto& [pattern, with] : variant.prompt.replace) {
@@ -94,6 +95,9 @@ Prompter::Prompter(const SuiteVariant& variant, const DataCard& card)
   check_variables(item_, known);
   check_variables(prefill_, known);
   check_variables(weight_, known);
+  std::vector<std::string> of_conclusion = known;
+  of_conclusion.insert(of_conclusion.end(), {"prompt", "wrote"});
+  check_variables(conclude_, of_conclusion);
   std::vector<std::string> of_gold = known;
   if (card.has_choices()) of_gold.insert(of_gold.end(), {"letter", "option"});
   check_variables(gold_, of_gold);
@@ -224,6 +228,16 @@ std::string Prompter::system(const CardSubject& subject) const {
   Json context = Json::object();
   context["subject"] = subject_json(subject);
   return system_.render(context);
+}
+
+std::string Prompter::conclusion(const DataRow& row,
+                                 const CardSubject& subject,
+                                 const std::string& prompt,
+                                 const std::string& wrote) const {
+  Json values = context(row, subject);
+  values["prompt"] = prompt;
+  values["wrote"] = wrote;
+  return conclude_.render(values);
 }
 
 std::string Prompter::prefill(const DataRow& row, const CardSubject& subject) const {

@@ -55,6 +55,10 @@ class Prompter {
   // What stands before a chat, and what begins the model's turn in it.
   std::string system(const CardSubject& subject) const;
   std::string prefill(const DataRow& row, const CardSubject& subject) const;
+  std::string conclusion(const DataRow& row,
+                         const CardSubject& subject,
+                         const std::string& prompt,
+                         const std::string& wrote) const;
   // A worked example, without what joins it to the next.
   struct Shot {
     std::string question, answer;
@@ -82,7 +86,7 @@ class Prompter {
   const SuiteVariant& variant_;
   const DataCard& card_;
   PromptTemplate header_, question_, item_, answer_, delimiter_, gold_, weight_, option_,
-      option_context_, accept_, system_, prefill_;
+      option_context_, accept_, system_, prefill_, conclude_;
   std::vector<std::pair<Pattern, std::string>> replace_;
   bool any_variable_ = false;
 };

@@ -60,7 +60,7 @@ const std::vector<std::string> kVariantKeys = {
     "also",   "average",   "generate",       "extract",       "also_extract", "compare",
     "gold",   "accept",    "subjects",       "item",          "weight",       "replace",
     "option", "kinds",     "option_context", "unconditional", "thresholds",   "turns",
-    "judge"};
+    "judge",  "conclude"};
 
 std::vector<std::string> with(std::vector<std::string> keys,
                               std::initializer_list<const char*> more) {
@@ -315,6 +315,7 @@ void apply(const Yaml& map, SuiteVariant& variant) {
   }
   if (const Yaml* node = map.find("average")) protocol.average = named(*node, "average", kAverages);
   if (const Yaml* node = map.find("generate")) read_generate(*node, protocol.generate);
+  read_text(map, "conclude", protocol.conclude);
   if (const Yaml* node = map.find("extract")) {
     protocol.extract = extract_rule(*node);
   }
@@ -362,6 +363,12 @@ void check_variant(const SuiteVariant& variant) {
     const bool plain = protocol.score == ChoiceScore::kSum && protocol.also.empty();
     need(plain, variant, "score: sum alone", "with option_context");
   }
+  if (!protocol.conclude.empty() && (protocol.task == Task::kPerplexity || protocol.generate.chat ||
+                                     protocol.own_contexts || protocol.judge.has_value())) {
+    throw fail(Code::kInput,
+               "{}: conclude: need task choose or generate, and no chat, option_context or judge",
+               variant.at);
+  }
   if (protocol.judge.has_value() && protocol.task != Task::kGenerate) {
     throw fail(Code::kInput, "{}: judge: need task generate", variant.at);
   }
@@ -384,7 +391,8 @@ const std::vector<std::string> kKindKeys = {"subjects",
                                             "extract",
                                             "compare",
                                             "replace",
-                                            "temperature"};
+                                            "temperature",
+                                            "conclude"};
 
 void read_kinds(const Yaml& list, SuiteVariant& variant) {
   std::vector<SuiteVariant> kinds;

@@ -14,6 +14,7 @@
 #include "base/mapped_file.h"
 #include "lm/fake_model.h"
 #include "run/record.h"
+#include "run/request.h"
 #include "run/results.h"
 #include "run/run_lock.h"
 #include "run/store.h"
@@ -79,6 +80,50 @@ TEST(RunExams, DigestDoesNotDependOnTheFolderOrOnASecondStart) {
   EXPECT_EQ(first.digest, other.digest);
   EXPECT_EQ(first.digest, again.digest);
   EXPECT_EQ(again.resumed, 8);
+}
+
+// The model writes first; what is scored, and stored, is what follows on what it wrote.
+TEST(RunExams, AProtocolThatConcludesAsksTwice) {
+  const TempFolder folder;
+  FakeExamSpec concluding;
+  concluding.suite = "twice";
+  concluding.protocol.id = "twice/official";
+  concluding.protocol.conclude = "{{ prompt }}{{ wrote }} So: ";
+  concluding.protocol.also = {ChoiceScore::kPmi};  // two requests in the second round
+  FakeScript script;
+  script.generate = [](const std::string& prompt) { return "because " + prompt.substr(0, 3); };
+  script.score = [](const std::string& prompt, const std::string& option) -> double {
+    if (prompt.empty()) return -1;
+    EXPECT_TRUE(prompt.ends_with("答案：because " + prompt.substr(0, 3) + " So: ")) << prompt;
+    return option == " B" ? -1 : -2;
+  };
+  const std::vector<FakeExamSpec> both = {concluding, generate_spec()};
+  const RunSummary whole = run(folder / "a", script, both);
+  EXPECT_TRUE(whole.complete);
+  EXPECT_EQ(whole.scored + whole.unscored, 16);
+  for_each_item(folder / "a", "twice/official:test:0shot", [&](const StoredItem& item) {
+    EXPECT_FALSE(item.prompt.ends_with(" So: "));
+    ASSERT_EQ(item.answers.size(), 1U);
+    EXPECT_TRUE(item.answers[0].ends_with(" So: "));
+    EXPECT_EQ(std::get<Scored>(item.record.outcome).choice, 1);
+    const auto requests = make_requests("twice", concluding.protocol, exam_item(item));
+    EXPECT_EQ(requests.size(), 2U);
+    EXPECT_EQ(std::get<ScoreRequest>(requests[0].what).prompt.pieces[0].text, item.answers[0]);
+  });
+
+  // Stopped between the rounds of items, it goes on to the same end.
+  std::atomic<bool> cancel{false};
+  FakeScript stopping = script;
+  stopping.before_response = [&](int64_t response) { cancel = response == 11; };
+  EXPECT_FALSE(run(folder / "b", stopping, both, &cancel).complete);
+  EXPECT_EQ(run(folder / "b", script, both).digest, whole.digest);
+
+  FakeScript failing = script;
+  failing.generate = [](const std::string& prompt) -> std::string {
+    if (prompt.starts_with("algebra 2")) throw std::runtime_error("out of memory");
+    return "because " + prompt.substr(0, 3);
+  };
+  EXPECT_EQ(run(folder / "c", failing, {concluding}).failed, 1);
 }
 
 TEST(RunExams, DigestTellsModelsApart) {

@@ -342,6 +342,13 @@ TEST(Golden, FirstPromptsOfEverySuiteOnTheRealData) {
       EXPECT_EQ(sha256_hex(item.answer), golden["answer_sha256"].get<std::string>()) << line << "\n"
                                                                                      << item.answer;
     }
+    EXPECT_EQ(golden.contains("conclusion_sha256"), !exam->protocol().conclude.empty()) << line;
+    if (golden.contains("conclusion_sha256")) {
+      const std::string conclusion = exam->concluding_prompt(0, "因为它是第一个。");
+      EXPECT_EQ(sha256_hex(conclusion), golden["conclusion_sha256"].get<std::string>())
+          << line << "\n"
+          << conclusion;
+    }
     if (!golden["chat_sha256"].is_null()) {
       EXPECT_TRUE(exam->protocol().generate.chat) << line;
       const std::string chat = chat_of(item).dump();

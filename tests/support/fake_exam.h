@@ -82,6 +82,10 @@ class FakeExam : public Exam {
     return item;
   }
 
+  std::string concluding_prompt(int64_t index, const std::string& wrote) const override {
+    return fmt::format("{}{} So: ", item(index).prompt, wrote);
+  }
+
  private:
   FakeExamSpec spec_;
   int64_t size_ = 0;
