@@ -235,6 +235,11 @@ def agieval_few_shot(subject, row, zh, answer):
         put("agieval", protocol, subject, text + asked(len(shots) + 1, row), answer=answer)
 
 
+def agieval_cot(subject, first, answer, suffix):
+    """As convert_zero_shot_CoT_stage1 and generate_second_stage_input of dataset_loader.py."""
+    put("agieval", "zero-shot-cot", subject, first, answer=answer, conclusion=f"{first}\n{WROTE}\n{suffix}")
+
+
 def agieval():
     for path in sorted((DATA / "agieval").glob("*.jsonl")):
         subject = path.stem
@@ -244,6 +249,9 @@ def agieval():
             prompt = f"问题：{row['question']}\n答案：" if zh else f"Q: {row['question']}\nA: The answer is"
             put("agieval", "official", subject, prompt, answer=row["answer"])
             agieval_few_shot(subject, row, zh, row["answer"])
+            think = "答案：让我们逐步思考：" if zh else "A: Let's think step by step."
+            agieval_cot(subject, prompt.rsplit("\n", 1)[0] + "\n" + think, row["answer"],
+                        "因此，答案是" if zh else "Therefore, the answer is")
             continue
         passage, last = row["passage"] or "", "ABCDEFG"[len(row["options"]) - 1]
         options = " ".join(row["options"])
@@ -251,6 +259,9 @@ def agieval():
                   f"{passage}Q: {row['question']} Answer Choices: {options}\nA: Among A through {last}, the answer is")
         put("agieval", "official", subject, prompt, answer="".join(row["label"]))
         agieval_few_shot(subject, row, zh, "".join(row["label"]))
+        think = f"从A到{last}, 我们应选择什么？让我们逐步思考：" if zh else "Let's think step by step."
+        agieval_cot(subject, prompt.rsplit("\n", 1)[0] + "\n" + think, "".join(row["label"]),
+                    "因此，从A到D, 我们应选择" if zh else "Therefore, among A through E, the answer is")
         letters = "ABCDEFG"[:len(row["options"])]
         golds = sorted(letters.index(x) for x in row["label"])
         put("agieval", "lm-eval", subject, prompt, [f" ({x})" for x in letters], gold=golds[0])
