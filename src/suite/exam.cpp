@@ -99,8 +99,7 @@ class FileExam : public Exam {
   ExamItem item(int64_t index) const override {
     const Place place = place_of(index);
     const auto& [paper, at, part, sample] = place;
-    DataRow row = paper.rows->rows[static_cast<size_t>(at)];
-    if (options_.cyclic && part > 0) row = rotated(row, part);
+    const DataRow row = row_of(place);
     const CardSubject& subject = *paper.subject;
     const Prompter& prompter = *paper.prompter;
     ExamItem item;
@@ -141,9 +140,8 @@ class FileExam : public Exam {
 
   std::string concluding_prompt(int64_t index, const std::string& wrote) const override {
     const Place place = place_of(index);
-    DataRow row = place.paper.rows->rows[static_cast<size_t>(place.at)];
-    if (options_.cyclic && place.part > 0) row = rotated(row, place.part);
-    return place.paper.prompter->conclusion(row, *place.paper.subject, item(index).prompt, wrote);
+    return place.paper.prompter->conclusion(
+        row_of(place), *place.paper.subject, item(index).prompt, wrote);
   }
 
  private:
@@ -153,6 +151,12 @@ class FileExam : public Exam {
     int64_t part;    // turn of the row's conversation, or rotation of its options
     int64_t sample;  // which of the protocol's samples
   };
+
+  // As it is asked: in the rotation of its options that `place` stands for.
+  DataRow row_of(const Place& place) const {
+    const DataRow& row = place.paper.rows->rows[static_cast<size_t>(place.at)];
+    return options_.cyclic && place.part > 0 ? rotated(row, place.part) : row;
+  }
 
   Place place_of(int64_t index) const {
     KEJU_CHECK(index >= 0 && index < size(), "exam item out of range");
@@ -372,10 +376,11 @@ class FileExam : public Exam {
                  settings.temperature);
     }
     if (settings.chat && !protocol_.conclude.empty()) {
-      throw fail(Code::kUsage,
-                 "{}: chat: found it asked for, need none: {}",
-                 protocol_.id,
-                 "what the model writes is gone on with as plain text");
+      throw fail(
+          Code::kUsage,
+          "{}: chat: found it asked for, need none: what the model writes is gone on with as "
+          "plain text",
+          protocol_.id);
     }
     if (settings.samples > 1 && settings.temperature == 0) {
       throw fail(Code::kUsage,
